@@ -1,0 +1,64 @@
+package model
+
+import "github.com/seedling-lsp/seedling/engine/backend"
+
+// Config is the content of a model directory's config.json: the Qwen3 keys that
+// transformers reads, and ours under "seedling".
+type Config struct {
+	Architectures     []string `json:"architectures"` // ["Qwen3ForCausalLM"]
+	ModelType         string   `json:"model_type"`    // "qwen3"
+	HiddenSize        int      `json:"hidden_size"`
+	IntermediateSize  int      `json:"intermediate_size"`
+	NumLayers         int      `json:"num_hidden_layers"`
+	NumHeads          int      `json:"num_attention_heads"`
+	NumKVHeads        int      `json:"num_key_value_heads"`
+	HeadDim           int      `json:"head_dim"`
+	VocabSize         int      `json:"vocab_size"`
+	MaxPositions      int      `json:"max_position_embeddings"`
+	RMSNormEps        float64  `json:"rms_norm_eps"`
+	RopeTheta         float64  `json:"rope_theta"`
+	TieWordEmbeddings bool     `json:"tie_word_embeddings"`
+	HiddenAct         string   `json:"hidden_act"`     // "silu"
+	AttentionBias     bool     `json:"attention_bias"` // false
+	TorchDType        string   `json:"torch_dtype,omitempty"`
+	BOSTokenID        *int     `json:"bos_token_id"`
+	EOSTokenID        *int     `json:"eos_token_id"`
+
+	Seedling Scheme `json:"seedling"`
+}
+
+// Scheme is how a checkpoint denoises: the switches in which block-diffusion
+// models differ (DESIGN.md, "The model"), and its special tokens.
+type Scheme struct {
+	Version int `json:"version"` // 1
+
+	// ContextAttention is how context rows attend: "causal".
+	ContextAttention string `json:"context_attention"`
+	// Commit is how a finished block enters the cache: "reread" (causally, as context).
+	Commit string `json:"commit"`
+	// Shift: a canvas position predicts the token after it instead of its own.
+	Shift bool `json:"shift"`
+	// CanvasMark: the embedding of the mask token is added to that of every visible
+	// canvas token, so that a row knows that it is canvas and is asked for its own
+	// token; a masked position is the mask's embedding alone.
+	CanvasMark bool `json:"canvas_mark"`
+	// BlockSize is the canvas size the checkpoint is served with unless told otherwise.
+	BlockSize int `json:"block_size"`
+	// Revises: the edit stage was trained, so placed tokens may be revised.
+	Revises bool `json:"revises"`
+
+	Tokens SpecialTokens `json:"tokens"`
+}
+
+// SpecialTokens are the ids of the tokens that no text encodes to.
+type SpecialTokens struct {
+	Mask   backend.TokenID `json:"mask"`
+	End    backend.TokenID `json:"end"`
+	Suffix backend.TokenID `json:"suffix"`
+	Prefix backend.TokenID `json:"prefix"`
+	Draft  backend.TokenID `json:"draft"`
+	Path   backend.TokenID `json:"path"`
+	Repo   backend.TokenID `json:"repo"`
+	Delete backend.TokenID `json:"delete"`
+	Insert backend.TokenID `json:"insert"`
+}

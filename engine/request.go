@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/seedling-lsp/seedling/engine/denoise"
+)
+
+// Priority orders requests that wait for the device.
+type Priority uint8
+
+const (
+	Speculative Priority = iota // done in idle time, dropped first
+	Typed                       // automatic, while a person types
+	Invoked                     // asked for by hand
+)
+
+// Snippet is a piece of another file that stands before the document.
+type Snippet struct{ Path, Text string }
+
+// Request is one infill: what stands before and after the gap, and when to stop.
+// The engine knows nothing of files, editors or syntax: all of that is in the strings
+// and in Stop.
+type Request struct {
+	// Document is an opaque identity: a newer request for the same one cancels an
+	// older one that still waits or runs, and finds its cache.
+	Document string
+	Path     string // name of the file as the model sees it; may be empty
+	Snippets []Snippet
+	Prefix   string // text before the gap, already windowed by the caller
+	Suffix   string // text after the gap, likewise
+	Priority Priority
+
+	Decode    denoise.Mode
+	BlockSize int // 0: the model's own
+	MaxTokens int // 0: 64
+	// Deadline bounds the answer: at it, what is decided is returned. Zero: none.
+	Deadline time.Time
+	// Stop looks at the decided text so far and says how many of its bytes to keep
+	// and under which name to stop ("line", "block", …); an empty name goes on.
+	// It must be a pure function. nil: only the end token or the budget stops.
+	Stop func(decided string) (keep int, name string)
+	// Watch is called after each denoising step with the canvas as it stands. nil: not.
+	Watch func(Step)
+	// MinLogProb withholds answers whose mean log-probability per token (nats, by the
+	// causal reading) is below it. 0: none is withheld.
+	MinLogProb float64
+}
+
+// Step is a state of the canvas, for people to watch.
+type Step struct {
+	Forward int    // number of the forward pass, from 1
+	Block   int    // index of the block, from 0
+	Cells   []Cell // the canvas, in order
+	Done    string // text of the blocks committed so far
+	Phase   denoise.Phase
+}
+
+// Cell is one canvas position.
+type Cell struct {
+	Text    string // decoded bytes of the token; empty while masked
+	Masked  bool
+	Changed bool    // decided or revised in this step
+	Prob    float32 // probability at which it was decided
+}
+
+// Result is an answer. An empty Text with Stop "none" is an answer too.
+type Result struct {
+	Text          string
+	Stop          string  // line, statement, block, function, end, budget, deadline, withheld, none
+	Tokens        int     // tokens of Text
+	Forwards      int     // forward passes, prefill included
+	ContextTokens int     // tokens of the context
+	CachedTokens  int     // of them, already in the cache
+	LogProb       float64 // mean log-probability per token by the causal reading, nats; 0 if unknown
+	Prefill       time.Duration
+	Denoise       time.Duration
+}
