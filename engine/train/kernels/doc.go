@@ -1,0 +1,11 @@
+// Package kernels holds the trainer's compute kernels: C behind cgo, one source for
+// each operator, compiled for every instruction set and picked at run time, beside a
+// plain-Go reference that tests hold them to.
+//
+// Invariants kept here:
+//
+//   - No kernel allocates, keeps state or aborts.
+//   - Threads own disjoint outputs, so a result does not depend on their number or order.
+//   - Tensors live in memory from [Alloc], outside Go's heap, so that structures with
+//     pointers may cross into C.
+package kernels
