@@ -20,9 +20,11 @@ type Config struct {
 	TieWordEmbeddings bool     `json:"tie_word_embeddings"`
 	HiddenAct         string   `json:"hidden_act"`     // "silu"
 	AttentionBias     bool     `json:"attention_bias"` // false
-	TorchDType        string   `json:"torch_dtype,omitempty"`
-	BOSTokenID        *int     `json:"bos_token_id"`
-	EOSTokenID        *int     `json:"eos_token_id"`
+	// TorchDType is the type of the floating-point tensors as transformers names it:
+	// "float32", "bfloat16" or "float16"; empty is float32. Save goes by it.
+	TorchDType string `json:"torch_dtype,omitempty"`
+	BOSTokenID *int   `json:"bos_token_id"`
+	EOSTokenID *int   `json:"eos_token_id"`
 
 	Seedling Scheme `json:"seedling"`
 }
