@@ -1,6 +1,9 @@
 package tokenizer
 
-import "context"
+import (
+	"context"
+	"math/bits"
+)
 
 // corpus is what one stage of training merges in: sequences of tokens, each with the
 // number of times it stands in the text, and the count of every pair of neighbours,
@@ -16,8 +19,9 @@ type corpus struct {
 }
 
 type sequence struct {
-	at, n int32 // the tokens are ids[at:at+n]
-	count int64
+	at, n   int32 // the tokens are ids[at:at+n]
+	count   int64
+	sources sourceSet
 }
 
 // pairStat is one pair. Every sequence that holds the pair is in where; a sequence may
@@ -31,9 +35,9 @@ type pairStat struct {
 
 func newCorpus() *corpus { return &corpus{pairs: map[uint64]int32{}} }
 
-// begin starts a sequence that stands count times in the text; add extends it.
-func (c *corpus) begin(count int64) {
-	c.seqs = append(c.seqs, sequence{int32(len(c.ids)), 0, count})
+// begin starts a sequence that stands in the text as often as w; add extends it.
+func (c *corpus) begin(w counted) {
+	c.seqs = append(c.seqs, sequence{at: int32(len(c.ids)), count: w.count, sources: w.sources})
 }
 
 func (c *corpus) add(id int32) {
@@ -109,6 +113,28 @@ func (c *corpus) mostFrequent(least int64) (a, b int32, ok bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// spread says whether a b stands in the texts of at least n sources.
+func (c *corpus) spread(a, b int32, n int) bool {
+	var seen sourceSet
+	for _, w := range c.stats[c.pairs[pairKey(a, b)]].where {
+		s := &c.seqs[w]
+		if seen|s.sources == seen {
+			continue
+		}
+		ids := c.ids[s.at : s.at+s.n]
+		for i := 1; i < len(ids); i++ {
+			if ids[i-1] == a && ids[i] == b {
+				seen |= s.sources
+				break
+			}
+		}
+		if seen.len() >= n {
+			return true
+		}
+	}
+	return seen.len() >= n
 }
 
 // merge replaces every a b by into, left to right, and updates the counts of the pairs
@@ -224,3 +250,9 @@ func (h pairHeap) down(i int) {
 	}
 	h[i] = x
 }
+
+// sourceSet is a set of sources, by their number modulo 64. Of more sources than that
+// two may be taken for one, so a set's size is at least what len says.
+type sourceSet uint64
+
+func (s sourceSet) len() int { return bits.OnesCount64(uint64(s)) }

@@ -20,17 +20,19 @@ type SampleConfig struct {
 	TestShare    float64 // at most this share of the bytes is of tests
 }
 
-// SourceFile is a file that was drawn.
+// SourceFile is a text to learn from.
 type SourceFile struct {
-	Path string // in the corpus, slash-separated
-	Text []byte
+	Source string // the repository that it is from
+	Path   string // in the corpus, slash-separated; not looked at by Train
+	Text   []byte
 }
 
 // Sample draws files from fsys, whose top folders are the sources (repositories) of
 // one language. Each source gives the same number of bytes, or all it has, so that the
 // vocabulary is not that of the largest. Which files it gives is decided by a hash of
 // their paths: the same corpus gives the same sample, and a file added to one source
-// changes little. Generated files are left out.
+// changes little. Generated files and tables of data are left out, and the licence at the
+// head of a file is cut off: it would take dozens of tokens that no code uses.
 func Sample(fsys fs.FS, cfg SampleConfig) ([]SourceFile, error) {
 	var sources []*source
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -107,14 +109,14 @@ func (s *source) draw(fsys fs.FS, budget int, testShare float64) ([]SourceFile, 
 			return nil, err
 		}
 		test := isTest(f.path)
-		if isGenerated(text) || len(text) > budget || test && len(text) > tests {
+		if isGenerated(text) || isData(text) || len(text) > budget || test && len(text) > tests {
 			continue
 		}
 		if test {
 			tests -= len(text)
 		}
 		budget -= len(text)
-		drawn = append(drawn, SourceFile{f.path, text})
+		drawn = append(drawn, SourceFile{s.name, f.path, withoutLicence(text)})
 	}
 	return drawn, nil
 }
@@ -135,4 +137,43 @@ func isGenerated(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// isData: more than an eighth of what is written are digits.
+func isData(text []byte) bool {
+	digits, written := 0, 0
+	for _, b := range text {
+		if kind := kindOf(b); kind != space {
+			written++
+			if kind == digit {
+				digits++
+			}
+		}
+	}
+	return digits*8 > written
+}
+
+// withoutLicence cuts the comment that a file begins with, if it speaks of rights.
+func withoutLicence(text []byte) []byte {
+	end := 0
+	switch {
+	case bytes.HasPrefix(text, []byte("/*")):
+		if i := bytes.Index(text, []byte("*/")); i >= 0 {
+			end = i + len("*/")
+		}
+	case bytes.HasPrefix(text, []byte("//")), bytes.HasPrefix(text, []byte("#")):
+		mark := text[:1]
+		for end < len(text) && bytes.HasPrefix(text[end:], mark) {
+			line := bytes.IndexByte(text[end:], '\n') + 1
+			if line == 0 {
+				line = len(text) - end
+			}
+			end += line
+		}
+	}
+	head := bytes.ToLower(text[:end])
+	if !bytes.Contains(head, []byte("copyright")) && !bytes.Contains(head, []byte("license")) {
+		return text
+	}
+	return bytes.TrimLeft(text[end:], "\r\n")
 }

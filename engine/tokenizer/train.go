@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // TrainConfig says what vocabulary to train.
@@ -25,9 +26,10 @@ type TrainConfig struct {
 	MaxChunkBytes int
 	// MinCount: pairs seen less often are not merged.
 	MinCount int64
-	// MaxChunkCount bounds how often one and the same chunk counts, so that licence
-	// headers and boilerplate do not become tokens. 0: no bound.
-	MaxChunkCount int64
+	// MinSources: pairs that stand in fewer sources are not merged, so that the names
+	// of one project do not become tokens. If the texts are of fewer sources than
+	// this, in all of them.
+	MinSources int
 }
 
 // DefaultTrainConfig is what the built-in model's vocabulary was trained with.
@@ -39,6 +41,7 @@ func DefaultTrainConfig() TrainConfig {
 		MaxTokenBytes: 32,
 		MaxChunkBytes: 400,
 		MinCount:      2,
+		MinSources:    3,
 	}
 }
 
@@ -91,7 +94,7 @@ type Progress struct {
 // the same goroutine. Training ends with ctx's error soon after ctx is done.
 //
 // Memory is about that of the distinct lines of the texts six times over.
-func Train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progress func(Progress)) (*Tokenizer, error) {
+func Train(ctx context.Context, cfg TrainConfig, texts iter.Seq[SourceFile], progress func(Progress)) (*Tokenizer, error) {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -105,8 +108,8 @@ func Train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progres
 	return t, nil
 }
 
-func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progress func(Progress)) (*Tokenizer, error) {
-	chunks, err := countChunks(ctx, cfg, texts, progress)
+func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[SourceFile], progress func(Progress)) (*Tokenizer, error) {
+	chunks, sources, err := countChunks(ctx, cfg, texts, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +117,7 @@ func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progres
 		return nil, errors.New("there is no text to learn from")
 	}
 
+	cfg.MinSources = min(cfg.MinSources, sources, 64)
 	v := newVocabulary(cfg)
 	want := cfg.Size - len(v.tokens)
 	report := func(stage Stage) func(string) {
@@ -123,17 +127,23 @@ func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progres
 	}
 
 	// Stage one: the words of all chunks, each with its count, begin as bytes.
-	words := map[string]int64{}
+	words := map[string]*counted{}
 	for _, c := range chunks {
 		for from := 0; from < len(c.text); {
 			to := wordEnd(c.text, from)
-			words[c.text[from:to]] += c.count
+			w := words[c.text[from:to]]
+			if w == nil {
+				w = &counted{text: c.text[from:to]}
+				words[w.text] = w
+			}
+			w.count += c.count
+			w.sources |= c.sources
 			from = to
 		}
 	}
 	corpus := newCorpus()
 	for _, w := range sorted(words) {
-		corpus.begin(w.count)
+		corpus.begin(w)
 		for i := range len(w.text) {
 			corpus.add(v.first + int32(w.text[i]))
 		}
@@ -156,7 +166,7 @@ func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progres
 		if i%4096 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		corpus.begin(c.count)
+		corpus.begin(c)
 		for _, id := range t.encodeChunk(&s, c.text) {
 			corpus.add(id)
 		}
@@ -167,48 +177,53 @@ func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progres
 	return v.tokenizer()
 }
 
-// counted is a distinct piece of text and how often it stands in the corpus.
+// counted is a distinct piece of text, how often it stands in the corpus and where.
 type counted struct {
-	text  string
-	count int64
+	text    string
+	count   int64
+	sources sourceSet
 }
 
 // countChunks reads the texts and returns their distinct chunks, sorted.
-func countChunks(ctx context.Context, cfg TrainConfig, texts iter.Seq[[]byte], progress func(Progress)) ([]counted, error) {
-	counts := map[string]int64{}
+func countChunks(ctx context.Context, cfg TrainConfig, texts iter.Seq[SourceFile], progress func(Progress)) (chunks []counted, sources int, err error) {
+	counts := map[string]*counted{}
 	done := 0
-	for b := range texts {
+	numbered := map[string]sourceSet{}
+	for file := range texts {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		text := string(b)
+		source, ok := numbered[file.Source]
+		if !ok {
+			source = 1 << (len(numbered) % 64)
+			numbered[file.Source] = source
+		}
+		text := string(file.Text)
 		for from := 0; from < len(text); {
 			to := ChunkEnd(text, from)
 			if chunk := text[from:to]; len(chunk) <= cfg.MaxChunkBytes {
-				if n, ok := counts[chunk]; ok {
-					counts[chunk] = n + 1
-				} else {
-					counts[string([]byte(chunk))] = 1 // a copy, so that text is not kept
+				c := counts[chunk]
+				if c == nil {
+					own := strings.Clone(chunk) // so that the whole text is not kept
+					c = &counted{text: own}
+					counts[own] = c
 				}
+				c.count++
+				c.sources |= source
 			}
 			from = to
 		}
 		done += len(text)
 		progress(Progress{Stage: Reading, Done: done})
 	}
-	if cfg.MaxChunkCount > 0 {
-		for chunk, n := range counts {
-			counts[chunk] = min(n, cfg.MaxChunkCount)
-		}
-	}
-	return sorted(counts), nil
+	return sorted(counts), len(numbered), nil
 }
 
 // sorted lists a map's entries by text, so that nothing depends on the map's order.
-func sorted(m map[string]int64) []counted {
+func sorted(m map[string]*counted) []counted {
 	list := make([]counted, 0, len(m))
-	for text, n := range m {
-		list = append(list, counted{text, n})
+	for _, c := range m {
+		list = append(list, *c)
 	}
 	slices.SortFunc(list, func(a, b counted) int {
 		if a.text < b.text {
@@ -278,7 +293,7 @@ func (v *growing) learn(ctx context.Context, c *corpus, size int, cfg TrainConfi
 			return nil
 		}
 		text := v.tokens[a] + v.tokens[b]
-		if _, special := slices.BinarySearch(v.special, v.named(text)); special || len(text) > cfg.MaxTokenBytes {
+		if _, special := slices.BinarySearch(v.special, v.named(text)); special || len(text) > cfg.MaxTokenBytes || !c.spread(a, b, cfg.MinSources) {
 			continue
 		}
 		c.merge(a, b, v.join(a, b))
