@@ -38,7 +38,7 @@ func DefaultTrainConfig() TrainConfig {
 		Size:          8192,
 		Special:       []string{"<|mask|>", "<|end|>", "<|suffix|>", "<|prefix|>", "<|draft|>", "<|path|>", "<|repo|>", "<|delete|>", "<|insert|>"},
 		WordShare:     0.75,
-		MaxTokenBytes: 32,
+		MaxTokenBytes: 24,
 		MaxChunkBytes: 400,
 		MinCount:      2,
 		MinSources:    3,
