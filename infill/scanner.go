@@ -1,0 +1,508 @@
+package infill
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// region is what a position is in.
+type region uint8
+
+const (
+	inCode region = iota
+	inLineComment
+	inBlockComment
+	inString
+)
+
+// event is what a step of the scanner came upon.
+type event uint8
+
+const (
+	evNothing event = iota
+	evCode          // something that counts, of no other kind
+	evOpen          // an opening bracket, pushed
+	evClose         // a closing bracket, not yet popped: see close
+	evNewline
+	evEnd  // the literal or block comment ended; at is where its closing delimiter begins
+	evWait // more text is needed to tell
+)
+
+// bracket is one that is open.
+type bracket struct {
+	open   byte    // ( [ {
+	at     int     // where, in the scanned text
+	indent int     // columns of indentation of its line
+	line   int     // where its line starts
+	head   int     // where its statement starts
+	quote  literal // for an interpolation: the template string that it stands in
+}
+
+// literal is the string or comment that the scanner is in.
+type literal struct {
+	close    string // delimiter that ends it
+	escapes  bool
+	lines    bool // may go over lines
+	template bool
+	depth    int // of nested block comments
+	start    int
+}
+
+// logical is a finished line of an indented language, brackets and strings included.
+type logical struct {
+	start  int
+	indent int
+	opens  bool // ends in a colon
+	prose  bool // nothing but a string: a docstring
+	valid  bool
+}
+
+// scanner tells code from strings and comments and keeps the open brackets. It works on
+// one byte range after the other and can be copied with clone at any point, so that a
+// stop rule goes on from the cursor as often as it likes.
+type scanner struct {
+	d      *dialect
+	in     region
+	lit    literal
+	stack  []bracket
+	prev   byte   // last byte of code that is not white space
+	word   string // the last word of code, while prev ends it
+	line   int    // start of the line
+	indent int    // its indentation, in columns
+	fresh  bool   // nothing but white space on the line so far
+	head   int    // start of the statement, -1 before its first byte
+	code   bool   // the statement has code other than strings
+	last   [2]logical
+}
+
+func newScanner(d *dialect, at int) scanner {
+	return scanner{d: d, line: at, fresh: true, head: -1}
+}
+
+func (s *scanner) clone() scanner {
+	c := *s
+	c.stack = slices.Clone(s.stack)
+	return c
+}
+
+// run scans text[from:] and gives the offset it came to: the end, or where more text is
+// needed to go on (never when final). Brackets are popped as they match.
+func (s *scanner) run(text string, from int, final bool) int {
+	for i := from; i < len(text); {
+		next, ev := s.step(text, i, final)
+		if ev == evWait {
+			return i
+		}
+		if ev == evClose {
+			s.close(text[i])
+		}
+		i = next
+	}
+	return len(text)
+}
+
+// level finds the open bracket that a closing one belongs to: the innermost of its kind;
+// -1 when there is none.
+func (s *scanner) level(closing byte) int {
+	open := opener(closing)
+	for i := len(s.stack) - 1; i >= 0; i-- {
+		if s.stack[i].open == open {
+			return i
+		}
+	}
+	return -1
+}
+
+// close pops the bracket that the closing one belongs to, and those left open inside it.
+func (s *scanner) close(closing byte) {
+	if i := s.level(closing); i >= 0 {
+		s.pop(i)
+	}
+}
+
+func (s *scanner) pop(level int) {
+	b := s.stack[level]
+	s.stack = s.stack[:level]
+	s.head = b.head
+	if b.quote.close != "" {
+		s.in, s.lit = inString, b.quote // an interpolation ended: back in its string
+	} else if b.open == '{' && !s.d.indented {
+		s.head, s.code = -1, false // a block ends its statement
+	}
+}
+
+func opener(closing byte) byte {
+	switch closing {
+	case ')':
+		return '('
+	case ']':
+		return '['
+	}
+	return '{'
+}
+
+func closer(open byte) byte {
+	switch open {
+	case '(':
+		return ')'
+	case '[':
+		return ']'
+	}
+	return '}'
+}
+
+// step takes one token of text at i and gives where the next one starts.
+func (s *scanner) step(text string, i int, final bool) (next int, ev event) {
+	if !s.d.brackets {
+		if text[i] == '\n' {
+			s.newline(i)
+			return i + 1, evNewline
+		}
+		s.fresh = s.fresh && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r')
+		return i + 1, evNothing
+	}
+	switch s.in {
+	case inLineComment:
+		n := strings.IndexByte(text[i:], '\n')
+		if n < 0 {
+			return len(text), evNothing
+		}
+		if n > 0 {
+			return i + n, evNothing
+		}
+		s.in = inCode
+		return s.lineBreak(text, i)
+	case inBlockComment:
+		return s.blockComment(text, i, final)
+	case inString:
+		return s.string(text, i, final)
+	}
+	return s.codeStep(text, i, final)
+}
+
+func (s *scanner) newline(i int) { s.line, s.indent, s.fresh = i+1, 0, true }
+
+// lineBreak takes the line feed at i in code.
+func (s *scanner) lineBreak(text string, i int) (int, event) {
+	if s.head >= 0 && s.endsStatement(text) {
+		s.endStatement(text)
+	}
+	s.newline(i)
+	return i + 1, evNewline
+}
+
+// endsStatement says whether a line end in code ends the statement.
+func (s *scanner) endsStatement(text string) bool {
+	d := s.d
+	if d.preproc && s.head < len(text) && text[s.head] == '#' {
+		return s.prev != '\\'
+	}
+	if !d.newlineEnds || s.prev == '\\' {
+		return false
+	}
+	if d.indented {
+		return len(s.stack) == 0
+	}
+	if n := len(s.stack); n > 0 && s.stack[n-1].open != '{' {
+		return false
+	}
+	return strings.IndexByte(",=(+-*/&|?:.<", s.prev) < 0
+}
+
+func (s *scanner) endStatement(text string) {
+	if s.d.indented && s.head >= 0 && s.head <= len(text) {
+		start := strings.LastIndexByte(text[:s.head], '\n') + 1
+		s.last[1] = s.last[0]
+		s.last[0] = logical{start: s.head, indent: width(text[start:s.head]), opens: s.prev == ':', prose: !s.code, valid: true}
+	}
+	s.head, s.code = -1, false
+}
+
+func (s *scanner) blockComment(text string, i int, final bool) (int, event) {
+	switch c := text[i]; {
+	case c == '\n':
+		s.newline(i)
+		return i + 1, evNewline
+	case c != '*' && (c != '/' || !s.d.nested):
+		n := strings.IndexAny(text[i+1:], "*/\n")
+		if n < 0 {
+			return len(text), evNothing
+		}
+		return i + 1 + n, evNothing
+	case i+1 == len(text) && !final:
+		return i, evWait
+	case strings.HasPrefix(text[i:], "*/"):
+		if s.lit.depth--; s.lit.depth > 0 {
+			return i + 2, evNothing
+		}
+		s.in = inCode
+		return i + 2, evEnd
+	case s.d.nested && strings.HasPrefix(text[i:], "/*"):
+		s.lit.depth++
+		return i + 2, evNothing
+	}
+	return i + 1, evNothing
+}
+
+func (s *scanner) string(text string, i int, final bool) (int, event) {
+	switch c := text[i]; {
+	case c == '\n':
+		s.newline(i)
+		if s.lit.lines {
+			return i + 1, evNewline
+		}
+		s.in, s.prev = inCode, '"' // left open: the line ends it
+		return s.lineBreak(text, i)
+	case c == '\\' && s.lit.escapes:
+		if i+1 == len(text) {
+			if final {
+				return i + 1, evNothing
+			}
+			return i, evWait
+		}
+		if text[i+1] == '\r' && i+2 == len(text) && !final {
+			return i, evWait
+		}
+		if n := i + 1; text[n] == '\n' || strings.HasPrefix(text[n:], "\r\n") {
+			n += strings.IndexByte(text[n:], '\n')
+			s.newline(n)
+			return n + 1, evNewline
+		}
+		return i + 2, evNothing
+	case s.lit.template && c == '$':
+		if i+1 == len(text) && !final {
+			return i, evWait
+		}
+		if strings.HasPrefix(text[i:], "${") {
+			s.stack = append(s.stack, bracket{open: '{', at: i + 1, indent: s.indent, line: s.line, head: s.head, quote: s.lit})
+			s.in, s.prev = inCode, '{'
+			return i + 2, evOpen
+		}
+		return i + 1, evNothing
+	case c == s.lit.close[0]:
+		if strings.HasPrefix(text[i:], s.lit.close) {
+			s.in, s.prev, s.word = inCode, '"', ""
+			return i + len(s.lit.close), evEnd
+		}
+		if !final && strings.HasPrefix(s.lit.close, text[i:]) {
+			return i, evWait
+		}
+	}
+	n := i + 1
+	for n < len(text) && text[n] != '\n' && text[n] != '\\' && text[n] != '$' && text[n] != s.lit.close[0] {
+		n++
+	}
+	return n, evNothing
+}
+
+// codeStep takes one token of code.
+func (s *scanner) codeStep(text string, i int, final bool) (int, event) {
+	c := text[i]
+	switch c {
+	case ' ', '\t':
+		if s.fresh {
+			s.indent = width(text[s.lineFrom(i) : i+1])
+		}
+		return i + 1, evNothing
+	case '\r', '\f', '\v':
+		return i + 1, evNothing
+	case '\n':
+		return s.lineBreak(text, i)
+	}
+	if n, ev := s.comment(text, i, final); ev != evNothing || n > i {
+		return n, ev
+	}
+	if s.head < 0 {
+		s.head, s.code = i, false
+	}
+	n, ev := s.openString(text, i, final)
+	if ev == evWait {
+		return i, evWait
+	}
+	s.fresh = false
+	if n > i {
+		return n, ev
+	}
+	s.code = true
+	switch c {
+	case '(', '[', '{':
+		s.stack = append(s.stack, bracket{open: c, at: i, indent: s.indent, line: s.line, head: s.head})
+		if c == '{' && !s.d.indented {
+			s.head, s.code = -1, false
+		}
+		s.prev, s.word = c, ""
+		return i + 1, evOpen
+	case ')', ']', '}':
+		s.prev, s.word = c, ""
+		return i + 1, evClose
+	case ';':
+		if len(s.stack) == 0 || s.stack[len(s.stack)-1].open == '{' {
+			s.endStatement(text)
+		}
+	}
+	if isWord(c) {
+		n := i + 1
+		for n < len(text) && isWord(text[n]) {
+			n++
+		}
+		s.prev, s.word = text[n-1], text[i:n]
+		return n, evCode
+	}
+	s.prev, s.word = c, ""
+	return i + 1, evCode
+}
+
+// lineFrom is where the line starts, in case that lies before what is scanned.
+func (s *scanner) lineFrom(i int) int { return min(max(s.line, 0), i) }
+
+// comment opens the comment that begins at i, if one does.
+func (s *scanner) comment(text string, i int, final bool) (int, event) {
+	c := text[i]
+	if c == '#' && s.d.hash {
+		s.in, s.lit = inLineComment, literal{start: i}
+		return i + 1, evNothing
+	}
+	if c != '/' || !s.d.slash {
+		return i, evNothing
+	}
+	if i+1 == len(text) {
+		if final {
+			return i, evNothing
+		}
+		return i, evWait
+	}
+	switch text[i+1] {
+	case '/':
+		s.in, s.lit = inLineComment, literal{start: i}
+		return i + 2, evNothing
+	case '*':
+		s.in, s.lit = inBlockComment, literal{start: i, close: "*/", depth: 1, lines: true}
+		return i + 2, evNothing
+	}
+	return i, evNothing
+}
+
+// openString opens the string that begins at i, if one does; i when none does.
+func (s *scanner) openString(text string, i int, final bool) (int, event) {
+	c, d := text[i], s.d
+	rest := text[i:]
+	enter := func(open int, l literal) (int, event) {
+		l.start = i
+		s.in, s.lit = inString, l
+		return i + open, evCode
+	}
+	wait := func(have, want int) bool { return !final && have < want }
+	switch c {
+	case '"', '\'':
+		quote := rest[:1]
+		if strings.Contains(d.triple, quote) {
+			if len(rest) < 3 && strings.Count(rest, quote) == len(rest) && !final {
+				return i, evWait
+			}
+			if three := strings.Repeat(quote, 3); strings.HasPrefix(rest, three) {
+				return enter(3, literal{close: three, escapes: true, lines: true})
+			}
+		}
+		if c == '\'' && d.digitQuotes && s.word != "" && isDigit(s.word[0]) {
+			if wait(len(rest), 2) {
+				return i, evWait
+			}
+			if len(rest) > 1 && isWord(rest[1]) {
+				return i + 1, evCode
+			}
+		}
+		if c == '\'' && d.lifetimes {
+			switch char, known := isRustChar(rest, final); {
+			case !known:
+				return i, evWait
+			case !char:
+				return i + 1, evCode
+			}
+		}
+		// A backslash guards the quote in Python's raw strings too.
+		return enter(1, literal{close: quote, escapes: true, lines: d.lifetimes && c == '"'})
+	case '`':
+		switch d.backtick {
+		case 'r':
+			return enter(1, literal{close: "`", lines: true})
+		case 't':
+			return enter(1, literal{close: "`", escapes: true, lines: true, template: true})
+		}
+	case '/':
+		if d.regex && s.regexMayStart() {
+			return enter(1, literal{close: "/", escapes: true})
+		}
+	case 'r', 'b':
+		if !d.hashRaw || isWord(s.before(text, i)) {
+			break
+		}
+		n := strings.TrimPrefix(rest, "b")
+		if wait(len(n), 1) {
+			return i, evWait
+		}
+		if !strings.HasPrefix(n, "r") {
+			break
+		}
+		hashes := len(n) - 1 - len(strings.TrimLeft(n[1:], "#"))
+		if wait(len(n), hashes+2) {
+			return i, evWait
+		}
+		if strings.HasPrefix(n[1+hashes:], `"`) {
+			return enter(len(rest)-len(n)+hashes+2, literal{close: `"` + strings.Repeat("#", hashes), lines: true})
+		}
+	case 'R':
+		if !d.delimRaw || isWord(s.before(text, i)) {
+			break
+		}
+		if wait(len(rest), 2) {
+			return i, evWait
+		}
+		if !strings.HasPrefix(rest, `R"`) {
+			break
+		}
+		n := strings.IndexAny(rest[2:], "(\n \\)")
+		if n < 0 && len(rest) < 18 && !final {
+			return i, evWait
+		}
+		if n >= 0 && n <= 16 && rest[2+n] == '(' {
+			return enter(n+3, literal{close: ")" + rest[2:2+n] + `"`, lines: true})
+		}
+	}
+	return i, evNothing
+}
+
+// before is the byte of text before i; 0 at its start.
+func (s *scanner) before(text string, i int) byte {
+	if i == 0 {
+		return 0
+	}
+	return text[i-1]
+}
+
+// isRustChar tells a character literal from a lifetime or label at a single quote.
+func isRustChar(rest string, final bool) (char, known bool) {
+	if len(rest) < 2 {
+		return true, final
+	}
+	if rest[1] == '\\' {
+		return true, true
+	}
+	if !utf8.FullRuneInString(rest[1:]) && !final {
+		return false, false
+	}
+	_, size := utf8.DecodeRuneInString(rest[1:])
+	if len(rest) <= 1+size {
+		return !isWord(rest[1]), final
+	}
+	return rest[1+size] == '\'', true
+}
+
+// regexMayStart says whether a slash begins a regular expression, by what stands before.
+func (s *scanner) regexMayStart() bool {
+	switch s.word {
+	case "return", "typeof", "case", "in", "of", "do", "else", "void", "delete", "await", "yield":
+		return true
+	}
+	return s.prev == 0 || strings.IndexByte("(,=:[!&|?{};+-*%~^<>", s.prev) >= 0
+}

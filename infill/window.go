@@ -1,0 +1,58 @@
+package infill
+
+import (
+	"strings"
+)
+
+// window is a stretch of the document that the model sees.
+type window struct {
+	start, end int
+	why        string // why it starts where it does
+}
+
+func (w window) of(text string) string { return text[w.start:w.end] }
+
+// prefixWindow is what the model sees before the cursor: between three quarters of size
+// and size bytes. Its left edge lies at a multiple of a quarter of size, moved on to the
+// next declaration or line, so that ordinary typing leaves it where it is and the engine
+// finds its cache: it moves once in size/4 typed bytes.
+func prefixWindow(doc Document, at, size int) window {
+	w := window{0, at, "the file's start"}
+	if at <= size {
+		return w
+	}
+	step := max(size/4, 1)
+	edge := (at - size + step - 1) / step * step
+	limit := min(edge+step, at)
+	w.start, w.why = boundary(doc.Text, edge), "in the middle of a long line"
+	if i := strings.IndexByte(doc.Text[max(edge-1, 0):limit], '\n'); i >= 0 {
+		w.start, w.why = max(edge-1, 0)+i+1, "a line's start"
+	}
+	if starts := doc.Tree.Declarations(ByteOffset(edge), ByteOffset(limit)); len(starts) > 0 {
+		if s := int(starts[0]); s == 0 || doc.Text[s-1] == '\n' {
+			w.start, w.why = s, "a declaration's start"
+		}
+	}
+	return w
+}
+
+// suffixWindow is what the model sees after the cursor: whole lines of up to size bytes.
+// Its right edge depends on nothing before the cursor, so typing leaves it alone.
+func suffixWindow(text string, at, size int) window {
+	end := at + size
+	if end >= len(text) {
+		return window{start: at, end: len(text)}
+	}
+	if i := strings.LastIndexByte(text[at:end], '\n'); i >= 0 {
+		return window{start: at, end: at + i + 1}
+	}
+	return window{start: at, end: max(boundary(text, end), at)}
+}
+
+// lineFeeds is text with every CR LF made LF. Lone carriage returns stay.
+func lineFeeds(text string) string {
+	if strings.IndexByte(text, '\r') < 0 {
+		return text
+	}
+	return strings.ReplaceAll(text, "\r\n", "\n")
+}
