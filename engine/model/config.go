@@ -6,7 +6,7 @@ import "github.com/seedling-lsp/seedling/engine/backend"
 // transformers reads, and ours under "seedling".
 type Config struct {
 	Architectures     []string `json:"architectures"` // ["Qwen3ForCausalLM"]
-	ModelType         string   `json:"model_type"`    // "qwen3"
+	ModelType         string   `json:"model_type"`    // "qwen3"; on disk "seedling_int8" for int8
 	HiddenSize        int      `json:"hidden_size"`
 	IntermediateSize  int      `json:"intermediate_size"`
 	NumLayers         int      `json:"num_hidden_layers"`

@@ -60,10 +60,10 @@ type foreign struct {
 		Type    string   `json:"rope_type"`
 		Partial *float64 `json:"partial_rotary_factor"`
 	} `json:"rope_parameters"` // transformers 5 for rope_theta and rope_scaling
-	RopeScaling      any           `json:"rope_scaling"`
-	UseSlidingWindow bool          `json:"use_sliding_window"`
-	LayerTypes       []string      `json:"layer_types"`
-	Quantization     *quantization `json:"quantization_config"`
+	RopeScaling      any      `json:"rope_scaling"`
+	UseSlidingWindow bool     `json:"use_sliding_window"`
+	LayerTypes       []string `json:"layer_types"`
+	Quantization     any      `json:"quantization_config"`
 }
 
 // ParseConfig reads and validates the bytes of a config.json, as we write it or as
@@ -92,6 +92,9 @@ func ParseConfig(data []byte) (Config, error) {
 // adopt takes over what transformers 5 calls by other names, and refuses what changes
 // the network into one that we do not compute.
 func (c *Config) adopt(f *foreign) error {
+	if c.ModelType == int8ModelType { // the weights' header says that they are int8
+		c.ModelType = "qwen3"
+	}
 	if f.DType != "" {
 		if c.TorchDType != "" && c.TorchDType != f.DType {
 			return fmt.Errorf("dtype is %q and torch_dtype %q: make them one", f.DType, c.TorchDType)
@@ -117,8 +120,8 @@ func (c *Config) adopt(f *foreign) error {
 		return errors.New("rope_scaling is set: only plain rotary positions are supported")
 	case f.UseSlidingWindow:
 		return errors.New("use_sliding_window is true: only full attention is supported")
-	case f.Quantization != nil && f.Quantization.Method != quantMethod:
-		return fmt.Errorf("quantization_config.quant_method is %q: take the checkpoint in bfloat16 or float32, seedling quantizes by itself", f.Quantization.Method)
+	case f.Quantization != nil:
+		return errors.New("quantization_config is set: take the checkpoint in bfloat16 or float32, seedling quantizes by itself")
 	}
 	for i, t := range f.LayerTypes {
 		if t != "full_attention" {

@@ -9,13 +9,10 @@ import (
 	"path/filepath"
 )
 
-// quantMethod marks an int8 directory in config.json: transformers refuses a method that
-// it does not know, instead of reading the integers as weights.
-const quantMethod = "seedling_int8"
-
-type quantization struct {
-	Method string `json:"quant_method"`
-}
+// int8ModelType is the model_type of an int8 directory, so that transformers refuses it.
+// A quantization_config with a method of ours does not do: transformers 5 warns, leaves
+// the scales out and runs on the integers.
+const int8ModelType = "seedling_int8"
 
 // DType is the type in which Save writes w: I8 if its embedding is, else BF16 if
 // Config.TorchDType is "bfloat16", else F32.
@@ -38,7 +35,8 @@ func (w *Weights) Save(dir string) error { return w.SaveAs(dir, w.DType()) }
 //   - F32, BF16: every tensor in that type, BF16 rounded to nearest even. transformers
 //     loads such a directory as Qwen3ForCausalLM. Matrices that are int8 are expanded.
 //   - I8: each matrix as I8 [out, in] with "<name>_scale" F32 [out], vectors as F32.
-//     Matrices that are float are quantized (see [Weights.Quantize]). Only seedling reads it.
+//     Matrices that are float are quantized (see [Weights.Quantize]). Only seedling reads
+//     it: its model_type is "seedling_int8", which loads as "qwen3" again.
 //
 // Each file is replaced atomically, the weights first; after an error (a full disk) no
 // file is half written. A crash between the two leaves the new weights beside the old
@@ -93,13 +91,10 @@ func (w *Weights) encode(t DType) ([]Tensor, []byte, error) {
 			tensors = append(tensors, Tensor{Name: s.name, DType: t, Shape: []int{s.rows, s.cols}, F32: s.mat.floats()})
 		}
 	}
-	file := struct {
-		Config
-		Quantization *quantization `json:"quantization_config,omitempty"`
-	}{Config: w.Config}
+	file := w.Config
 	file.TorchDType = torch
 	if t == I8 {
-		file.Quantization = &quantization{quantMethod}
+		file.ModelType = int8ModelType
 	}
 	config, err := json.MarshalIndent(file, "", "  ")
 	return tensors, append(config, '\n'), err
