@@ -128,7 +128,7 @@ func (w *spanWalk) add(k SpanKind, r Range) {
 // interior is what stands between a block's curly brackets, trimmed; all of it where
 // the block has none.
 func interior(text string, r Range) Range {
-	if text[r.Start] == '{' {
+	if r.Start < r.End && text[r.Start] == '{' { // a block that the parser only supposed is empty
 		r.Start++
 		if r.End > r.Start && text[r.End-1] == '}' {
 			r.End--
