@@ -20,7 +20,11 @@ func decide(a around, opt Options) (Mode, string) {
 		return opt.Mode, "asked for"
 	}
 	automatic := opt.Priority < engine.Invoked
-	if inWord(a.left, a.right) {
+	inWord := inWord(a.left, a.right)
+	if a.d.brackets && !literal && atNumber(a.left) && (automatic || inWord) {
+		return Nothing, "the cursor is at a number, which nobody can guess"
+	}
+	if inWord {
 		if automatic {
 			return Nothing, "the cursor is inside of a word"
 		}
@@ -28,9 +32,6 @@ func decide(a around, opt Options) (Mode, string) {
 	}
 	if literal {
 		return Line, fmt.Sprintf("the cursor is in a %s", a.sc.in)
-	}
-	if a.d.brackets && atNumber(a.left) && (automatic || a.right != "" && isDigit(a.right[0])) {
-		return Nothing, "the cursor is at a number, which nobody can guess"
 	}
 	if h, ok := a.emptyBlock(); ok {
 		if h.function {

@@ -95,10 +95,25 @@ func (f fit) unindented(text string) string {
 		}
 		return strings.TrimLeft(text, " \t")
 	}
-	if f.left != "" && f.sc.last[0].valid && width(f.left) >= f.sc.last[0].indent && !f.sc.last[0].opens {
-		return strings.TrimLeft(text, " \t") // deeper than the line before makes no sense here
+	if f.left != "" && width(f.left) >= f.due() {
+		return strings.TrimLeft(text, " \t")
 	}
 	return text
+}
+
+// due is the indentation in columns that a line at the cursor has at the least. Where so
+// much stands there already, white space at the start of an answer says it once more.
+func (f fit) due() int {
+	if f.d.indented {
+		if h, ok := f.indentedHeader(); ok {
+			return h.indent + 1
+		}
+		return f.sc.last[0].indent
+	}
+	if n := len(f.sc.stack); n > 0 {
+		return f.sc.stack[n-1].indent + 1
+	}
+	return 0
 }
 
 // reach is what a text does to the brackets around the cursor.
