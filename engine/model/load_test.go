@@ -159,6 +159,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"unknown tensor", F32, header(gate, "model.layers.1.mlp.gate_proj.bias"), []string{WeightsFile, "gate_proj.bias", "unknown", "copy both"}},
 		{"layer beyond", F32, header(gate, "model.layers.2.mlp.gate_proj.weight"), []string{"layers.2", "unknown"}},
 		{"duplicate", F32, header(gate, "model.layers.1.mlp.up_proj.weight"), []string{"layers.1.mlp.up_proj", "twice"}},
+		{"duplicate scale", I8, header(gate+"_scale", "model.layers.1.mlp.up_proj.weight_scale"), []string{"layers.1.mlp.up_proj.weight_scale", "twice"}},
+		{"header of padding", F32, func(c, w []byte) ([]byte, []byte) {
+			h, data := split(w)
+			return c, withHeader(h+strings.Repeat(" ", 1<<20), data)
+		}, []string{"announced", "at most"}},
 		{"transposed", F32, header(`"shape":[12,8]`, `"shape":[8,12]`), []string{"gate_proj", "[8 12]", "[12 8]", "copy both"}},
 		{"flat", F32, header(`"shape":[12,8]`, `"shape":[96]`), []string{"gate_proj", "[96]", "[12 8]"}},
 		{"another vocabulary", F32, config(`"vocab_size": 11`, `"vocab_size": 12`), []string{WeightsFile, "embed_tokens", "[12 8]", "copy both"}},
@@ -239,11 +244,24 @@ func TestLoadScalesPair(t *testing.T) {
 func TestLoadCutAnywhere(t *testing.T) {
 	for _, dt := range []DType{F32, BF16, I8} {
 		cfg, weights := files(t, tinyWeights(), dt)
-		for n := range weights {
+		h, _ := split(weights)
+		for n := 0; n < len(weights); n++ {
+			if n > 8+len(h) && n < len(weights)-16 {
+				n += 12 // inside the data one place is like the next
+			}
 			if _, err := LoadFS(dirOf(cfg, weights[:n])); err == nil {
 				t.Fatalf("%s: the first %d of %d bytes load", dt, n, len(weights))
 			}
 		}
+	}
+}
+
+// A trainer that writes in place of replacing would show as a file that grows.
+func TestLoadGrowing(t *testing.T) {
+	_, weights := files(t, tinyWeights(), F32)
+	_, err := readWeights(bytes.NewReader(append(weights, 0)), int64(len(weights)), tinyConfig())
+	if err == nil || !strings.Contains(err.Error(), "grew") {
+		t.Errorf("error %v", err)
 	}
 }
 

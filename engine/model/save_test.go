@@ -158,6 +158,22 @@ func TestSaveRefuses(t *testing.T) {
 	}
 }
 
+// transformers must not take an int8 directory for a Qwen3 model: it would leave the
+// scales out and run on the integers (testdata/check_transformers.py tries it).
+func TestSaveInt8Marked(t *testing.T) {
+	dir := t.TempDir()
+	if err := tinyWeights().SaveAs(dir, I8); err != nil {
+		t.Fatal(err)
+	}
+	if c := snapshot(t, dir)[ConfigFile]; !strings.Contains(c, `"model_type": "seedling_int8"`) {
+		t.Error(c)
+	}
+	w, err := LoadDir(dir)
+	if err != nil || w.Config.ModelType != "qwen3" {
+		t.Errorf("loads as %v, %v", w, err)
+	}
+}
+
 // A full disk in the middle of a save keeps the old file, leaves no litter, and says
 // what to do.
 func TestSaveFullDisk(t *testing.T) {

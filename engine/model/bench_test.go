@@ -1,0 +1,30 @@
+package model
+
+import "testing"
+
+// BenchmarkLoad is the start-up cost of a 30 M parameter model from memory.
+func BenchmarkLoad(b *testing.B) {
+	c := tinyConfig()
+	c.HiddenSize, c.IntermediateSize, c.NumLayers, c.NumHeads, c.NumKVHeads, c.HeadDim = 512, 1408, 9, 8, 4, 64
+	c.VocabSize = 8192
+	k := 0
+	w := randomWeights(c, func() float32 { k++; return float32(k%255)/127 - 1 })
+	for _, dt := range []DType{F32, BF16, I8} {
+		b.Run(dt.String(), func(b *testing.B) {
+			cfg, weights := files(b, w, dt)
+			fsys := dirOf(cfg, weights)
+			b.SetBytes(int64(len(weights)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := LoadFS(fsys); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("Quantize", func(b *testing.B) {
+		for b.Loop() {
+			w.Quantize()
+		}
+	})
+}
