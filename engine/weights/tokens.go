@@ -1,0 +1,9 @@
+package weights
+
+import _ "embed"
+
+// TokenizerJSON is the built-in tokenizer (Hugging Face tokenizer.json): the vocabulary
+// of the built-in model and of every model trained from nothing.
+//
+//go:embed tokenizer.json
+var TokenizerJSON []byte
