@@ -499,10 +499,11 @@ func isRustChar(rest string, final bool) (char, known bool) {
 }
 
 // regexMayStart says whether a slash begins a regular expression, by what stands before.
+// Behind < it does not: that is the closing tag of JSX.
 func (s *scanner) regexMayStart() bool {
 	switch s.word {
 	case "return", "typeof", "case", "in", "of", "do", "else", "void", "delete", "await", "yield":
 		return true
 	}
-	return s.prev == 0 || strings.IndexByte("(,=:[!&|?{};+-*%~^<>", s.prev) >= 0
+	return s.prev == 0 || strings.IndexByte("(,=:[!&|?{};+-*%~^>", s.prev) >= 0
 }

@@ -23,8 +23,8 @@ const (
 	classString
 )
 
-// kinds names the node types of each class; a type has the same meaning in every
-// grammar that has it, except for those that the override table corrects.
+// kinds names the node types of each class; a name means the same in every grammar that
+// has it.
 var kinds = map[class]string{
 	classFunction: `function_declaration method_declaration func_literal function_definition
 		function function_expression arrow_function method_definition generator_function
@@ -44,14 +44,7 @@ var kinds = map[class]string{
 	classComment: `comment line_comment block_comment`,
 	classString: `interpreted_string_literal raw_string_literal rune_literal string
 		template_string string_literal char_literal character_literal raw_string
-		string_content regex text_block system_lib_string`,
-}
-
-// override corrects a type's class in one language: Python's lambda and JavaScript's
-// bare "function" token have no block of their own, which the walk finds out by itself,
-// so only real clashes are listed.
-var override = map[Language]map[string]class{
-	Rust: {"block_comment": classComment},
+		string_content regex text_block`,
 }
 
 // grammar is what is computed once per language.
@@ -77,9 +70,6 @@ func grammarOf(l Language) *grammar {
 			for _, n := range strings.Fields(names) {
 				byType[n] = c
 			}
-		}
-		for n, c := range override[l] {
-			byType[n] = c
 		}
 		lang := languages[l].grammar()
 		g := &grammar{language: lang, classes: make([]class, lang.SymbolCount())}

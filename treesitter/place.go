@@ -51,7 +51,7 @@ func (t *Tree) At(at ByteOffset) Place {
 				if parent == classFunction {
 					p.Body = r
 				}
-			case c == classComment && (inside || isLineComment(t.text[r.Start:r.End])):
+			case c == classComment && (inside || r.Start < at && isLineComment(t.text[r.Start:r.End])):
 				p.Comment = r
 			case c == classString && inside && p.String.IsZero():
 				p.String = r
@@ -65,8 +65,10 @@ func (t *Tree) At(at ByteOffset) Place {
 	return p
 }
 
+// isLineComment: one goes on behind it, but not when it holds its line end (as Rust's
+// doc comments do).
 func isLineComment(s string) bool {
-	return strings.HasPrefix(s, "//") || strings.HasPrefix(s, "#")
+	return (strings.HasPrefix(s, "//") || strings.HasPrefix(s, "#")) && !strings.HasSuffix(s, "\n")
 }
 
 // Brace says what a curly bracket opens.
@@ -124,7 +126,7 @@ func (t *Tree) Anchor(at ByteOffset) ByteOffset {
 		}
 		cur := sitter.NewTreeCursor(root)
 		defer cur.Close()
-		if cur.GoToFirstChildForByte(uint32(max(at-1, 0))) < 0 {
+		if cur.GoToFirstChildForByte(uint32(max(at, 0))+1) < 0 {
 			// Behind everything: the last child is the one before.
 			last := root.Child(int(root.ChildCount()) - 1)
 			anchor = startOfDeclaration(t, last, at)
@@ -155,7 +157,7 @@ func (t *Tree) Declarations(from, to ByteOffset) []ByteOffset {
 		}
 		cur := sitter.NewTreeCursor(root)
 		defer cur.Close()
-		if cur.GoToFirstChildForByte(uint32(max(from, 0))) < 0 {
+		if cur.GoToFirstChildForByte(uint32(max(from, 0))+1) < 0 {
 			return
 		}
 		for {
@@ -188,7 +190,8 @@ func descend(root *sitter.Node, at ByteOffset, visit func(*sitter.Node)) {
 			}
 		}
 		visit(n)
-		if cur.GoToFirstChildForByte(uint32(at)) < 0 {
+		// The binding's search takes the first child that ends at the byte or behind it.
+		if cur.GoToFirstChildForByte(uint32(at)+1) < 0 {
 			return
 		}
 	}
