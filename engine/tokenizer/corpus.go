@@ -256,3 +256,6 @@ func (h pairHeap) down(i int) {
 type sourceSet uint64
 
 func (s sourceSet) len() int { return bits.OnesCount64(uint64(s)) }
+
+// pairKey orders pairs by their first id, then by their second.
+func pairKey(left, right int32) uint64 { return uint64(left)<<32 | uint64(uint32(right)) }

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // Encode appends the tokens of text to dst. No text is refused, and none gives a
 // special token. Time is linear in len(text), except inside a very long line (n log n).
@@ -37,12 +40,20 @@ func Length[T ~int32](t *Tokenizer, ids []T) int {
 
 // scratch is the working memory of one Encode call.
 type scratch struct {
-	ids, ranks []int32 // ranks[i]: of the pair of ids[i] and what follows it
-	prev, next []int32 // long chunks only: positions of the neighbours
+	nodes      []uint64 // short chunks: rank<<32 | id
+	ids        []int32
+	ranks      []uint32 // long chunks: of the pair that begins at a position
+	prev, next []int32  // long chunks: positions of the neighbours
 	heap       rankHeap
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func (s *scratch) grow(n int) {
+	if cap(s.ids) < n {
+		s.ids = make([]int32, max(n, longChunk))
+	}
+}
 
 // release gives s back, unless one giant line has blown it up.
 func (s *scratch) release() {
@@ -53,7 +64,7 @@ func (s *scratch) release() {
 
 // longChunk is where a heap overtakes the scan for the lowest rank (BenchmarkMerge
 // measures both at several lengths).
-const longChunk = 192
+const longChunk = 96
 
 // encodeChunk merges the bytes of one chunk. What it returns is s's, until its next use.
 //
@@ -66,66 +77,83 @@ func (t *Tokenizer) encodeChunk(s *scratch, chunk string) []int32 {
 	return t.mergeShort(s, chunk)
 }
 
-func (s *scratch) bytes(t *Tokenizer, chunk string) (ids, ranks []int32) {
-	if cap(s.ids) < len(chunk) {
-		s.ids = make([]int32, max(len(chunk), longChunk))
-		s.ranks = make([]int32, cap(s.ids))
+// mergeShort looks through all pairs for the lowest rank and closes the gap after each
+// merge: quadratic, and the fastest there is for the length of a line. A token and the
+// rank of its pair with the next are one word, so that one move closes the gap; the scan
+// takes minima without a branch, since where the lowest rank stands is unpredictable
+// (with branches it took twice as long).
+func (t *Tokenizer) mergeShort(s *scratch, chunk string) []int32 {
+	if cap(s.nodes) < len(chunk) {
+		s.nodes = make([]uint64, max(len(chunk), longChunk))
 	}
-	ids, ranks = s.ids[:len(chunk)], s.ranks[:len(chunk)]
-	for i := range ids {
-		ids[i] = t.bytes[chunk[i]]
+	s.grow(len(chunk))
+	nodes := s.nodes[:len(chunk)]
+	last := len(nodes) - 1
+	for i := range last {
+		rank := t.bytePairs[uint(chunk[i])<<8|uint(chunk[i+1])]
+		nodes[i] = uint64(rank)<<32 | uint64(t.bytes[chunk[i]])
 	}
-	for i := 0; i+1 < len(ids); i++ {
-		ranks[i] = t.pairs.find(ids[i], ids[i+1])
+	nodes[last] = noRank<<32 | uint64(t.bytes[chunk[last]])
+	for {
+		at, rank := lowest(nodes)
+		if rank == noRank {
+			break
+		}
+		into := t.merges[rank].into
+		after := nodes[at+1:]
+		rank = noRank
+		if len(after) > 1 {
+			rank = t.pairs.find(into, int32(uint32(after[1])))
+		}
+		nodes[at] = uint64(rank)<<32 | uint64(into)
+		if at > 0 {
+			before := uint32(nodes[at-1])
+			nodes[at-1] = uint64(t.pairs.find(int32(before), into))<<32 | uint64(before)
+		}
+		copy(after, after[1:])
+		nodes = nodes[:len(nodes)-1]
 	}
-	ranks[len(ranks)-1] = noRank
-	return ids, ranks
+	ids := s.ids[:len(nodes)]
+	for i, node := range nodes {
+		ids[i] = int32(uint32(node))
+	}
+	return ids
 }
 
-// mergeShort looks through all ranks for the lowest and closes the gap after each
-// merge: quadratic, and the fastest there is for the length of a line.
-func (t *Tokenizer) mergeShort(s *scratch, chunk string) []int32 {
-	ids, ranks := s.bytes(t, chunk)
-	n := len(ids)
-	for {
-		best, at := int32(noRank), 0
-		for i, r := range ranks[:n] {
-			if r < best {
-				best, at = r, i
-			}
-		}
-		if best == noRank {
-			return ids[:n]
-		}
-		ids[at] = t.merges[best].into
-		copy(ids[at+1:n], ids[at+2:n])
-		copy(ranks[at:n], ranks[at+1:n])
-		n--
-		if at > 0 {
-			ranks[at-1] = t.pairs.find(ids[at-1], ids[at])
-		}
-		if at+1 < n {
-			ranks[at] = t.pairs.find(ids[at], ids[at+1])
-		} else {
-			ranks[at] = noRank
-		}
+// lowest returns the index and rank of the leftmost node with the lowest rank.
+func lowest(nodes []uint64) (at int, rank uint32) {
+	const ranks = 0xFFFFFFFF << 32
+	a, b := uint64(math.MaxUint64), uint64(math.MaxUint64) // two chains of minima, for the pipeline
+	i := 0
+	for ; i+1 < len(nodes); i += 2 {
+		a = min(a, nodes[i]&ranks|uint64(i))
+		b = min(b, nodes[i+1]&ranks|uint64(i+1))
 	}
+	if i < len(nodes) {
+		a = min(a, nodes[i]&ranks|uint64(i))
+	}
+	a = min(a, b)
+	return int(uint32(a)), uint32(a >> 32)
 }
 
 // mergeLong keeps the candidates in a heap and the tokens in a linked list, for lines
 // of any length (a minified file is one line).
 func (t *Tokenizer) mergeLong(s *scratch, chunk string) []int32 {
-	ids, ranks := s.bytes(t, chunk)
-	n := len(ids)
+	n := len(chunk)
+	s.grow(n)
 	if cap(s.prev) < n {
-		s.prev, s.next = make([]int32, n), make([]int32, n)
+		s.ranks, s.prev, s.next = make([]uint32, n), make([]int32, n), make([]int32, n)
 	}
-	prev, next := s.prev[:n], s.next[:n]
+	ids, ranks, prev, next := s.ids[:n], s.ranks[:n], s.prev[:n], s.next[:n]
 	heap := s.heap[:0]
 	for i := range n {
+		ids[i], ranks[i] = t.bytes[chunk[i]], noRank
 		prev[i], next[i] = int32(i-1), int32(i+1)
+		if i+1 < n {
+			ranks[i] = t.bytePairs[uint(chunk[i])<<8|uint(chunk[i+1])]
+		}
 		if ranks[i] != noRank {
-			heap = append(heap, rankAt(ranks[i], int32(i)))
+			heap = append(heap, candidate(ranks[i], int32(i)))
 		}
 	}
 	heap.init()
@@ -135,11 +163,12 @@ func (t *Tokenizer) mergeLong(s *scratch, chunk string) []int32 {
 			ranks[i] = t.pairs.find(ids[i], ids[j])
 		}
 		if ranks[i] != noRank {
-			heap.push(rankAt(ranks[i], i))
+			heap.push(candidate(ranks[i], i))
 		}
 	}
 	for len(heap) > 0 {
-		rank, i := heap.pop()
+		top := heap.pop()
+		rank, i := uint32(top>>32), int32(uint32(top))
 		if ranks[i] != rank {
 			continue // an older candidate: a neighbour has merged since
 		}
@@ -156,7 +185,7 @@ func (t *Tokenizer) mergeLong(s *scratch, chunk string) []int32 {
 		}
 	}
 	s.heap = heap
-	// The first position is always the start of a token; gather along the list.
+	// The first position always starts a token; gather along the list.
 	out := 0
 	for i := int32(0); int(i) < n; i = next[i] {
 		ids[out] = ids[i]
@@ -169,7 +198,7 @@ func (t *Tokenizer) mergeLong(s *scratch, chunk string) []int32 {
 // the low, so that one comparison orders by rank and then from left to right.
 type rankHeap []uint64
 
-func rankAt(rank, i int32) uint64 { return uint64(rank)<<32 | uint64(uint32(i)) }
+func candidate(rank uint32, i int32) uint64 { return uint64(rank)<<32 | uint64(uint32(i)) }
 
 func (h rankHeap) init() {
 	for i := len(h)/2 - 1; i >= 0; i-- {
@@ -192,7 +221,7 @@ func (h *rankHeap) push(x uint64) {
 	a[i] = x
 }
 
-func (h *rankHeap) pop() (rank, i int32) {
+func (h *rankHeap) pop() uint64 {
 	a := *h
 	top, last := a[0], len(a)-1
 	a[0] = a[last]
@@ -200,7 +229,7 @@ func (h *rankHeap) pop() (rank, i int32) {
 	if last > 0 {
 		h.down(0)
 	}
-	return int32(top >> 32), int32(uint32(top))
+	return top
 }
 
 func (h rankHeap) down(i int) {

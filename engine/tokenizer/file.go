@@ -1,11 +1,12 @@
 package tokenizer
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,10 +48,11 @@ type (
 		ByteFallback            bool           `json:"byte_fallback"`
 		IgnoreMerges            bool           `json:"ignore_merges"`
 		Vocab                   vocabulary     `json:"vocab"`
-		Merges                  []writtenMerge `json:"merges"`
+		Merges                  mergeList      `json:"merges"`
 	}
 
-	// writtenMerge is ["left","right"]; older files have "left right".
+	// mergeList lists the merges by rank: ["left","right"]; older files have "left right".
+	mergeList    []writtenMerge
 	writtenMerge struct{ left, right string }
 
 	// vocabulary lists the names of the tokens by id.
@@ -81,7 +83,7 @@ func (t *Tokenizer) WriteJSON(w io.Writer) error {
 		AddedTokens:  []addedToken{},
 		PreTokenizer: mustMarshal(ourSplit()),
 		Decoder:      mustMarshal(ourByteLevel()),
-		Model:        bpeModel{Type: "BPE", Vocab: make(vocabulary, len(t.tokens)), Merges: make([]writtenMerge, len(t.merges))},
+		Model:        bpeModel{Type: "BPE", Vocab: make(vocabulary, len(t.tokens)), Merges: make(mergeList, len(t.merges))},
 	}
 	names := make([]string, len(t.tokens))
 	for id, token := range t.tokens {
@@ -306,9 +308,9 @@ func (v *vocabulary) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		var id int64
-		if err := json.Unmarshal(value, &id); err != nil {
-			return fmt.Errorf("the id of token %q, %s, is not an integer", text, value)
+		id, err := strconv.ParseInt(string(value), 10, 64)
+		if err != nil {
+			return fmt.Errorf("the id of token %.40q, %.40s, is not an integer", text, value)
 		}
 		if len(entries) == maxVocabulary {
 			return fmt.Errorf("the vocabulary has more than %d tokens", maxVocabulary)
@@ -333,31 +335,59 @@ func (v *vocabulary) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
-// MarshalJSONTo writes ["left","right"].
-func (m writtenMerge) MarshalJSONTo(e *jsontext.Encoder) error {
-	return json.MarshalEncode(e, [2]string{m.left, m.right})
-}
-
-// UnmarshalJSONFrom reads ["left","right"] or "left right".
-func (m *writtenMerge) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	value, err := d.ReadValue()
-	if err != nil {
-		return err
+// MarshalJSONTo writes [["left","right"], ...].
+func (l mergeList) MarshalJSONTo(e *jsontext.Encoder) error {
+	tokens := []jsontext.Token{jsontext.BeginArray}
+	for _, m := range l {
+		tokens = append(tokens, jsontext.BeginArray, jsontext.String(m.left), jsontext.String(m.right), jsontext.EndArray)
 	}
-	var parts []string
-	switch value.Kind() {
-	case '[':
-		err = json.Unmarshal(value, &parts)
-	case '"':
-		var line string
-		err = json.Unmarshal(value, &line)
-		for _, part := range bytes.Split([]byte(line), []byte(" ")) {
-			parts = append(parts, string(part))
+	for _, t := range append(tokens, jsontext.EndArray) {
+		if err := e.WriteToken(t); err != nil {
+			return err
 		}
 	}
-	if err != nil || len(parts) != 2 || parts[0] == "" || parts[1] == "" {
-		return fmt.Errorf("merge %s is not a pair of tokens", value)
-	}
-	m.left, m.right = parts[0], parts[1]
 	return nil
+}
+
+// UnmarshalJSONFrom reads [["left","right"], ...] or ["left right", ...].
+func (l *mergeList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if t, err := d.ReadToken(); err != nil {
+		return err
+	} else if t.Kind() != '[' {
+		return errors.New("merges must be a list of pairs of tokens")
+	}
+	for d.PeekKind() != ']' {
+		parts := make([]string, 0, 2)
+		t, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch t.Kind() {
+		case '"':
+			parts = strings.Split(t.String(), " ")
+		case '[':
+			for d.PeekKind() == '"' && len(parts) < 3 {
+				t, err := d.ReadToken()
+				if err != nil {
+					return err
+				}
+				parts = append(parts, t.String())
+			}
+			if t, err = d.ReadToken(); err != nil {
+				return err
+			}
+			if t.Kind() != ']' {
+				parts = nil
+			}
+		}
+		if len(parts) != 2 || parts[0] == "" || parts[1] == "" {
+			return fmt.Errorf("merge %d is not a pair of tokens", len(*l))
+		}
+		if len(*l) == maxMerges {
+			return fmt.Errorf("there are more than %d merges", maxMerges)
+		}
+		*l = append(*l, writtenMerge{parts[0], parts[1]})
+	}
+	_, err := d.ReadToken()
+	return err
 }

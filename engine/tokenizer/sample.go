@@ -79,11 +79,11 @@ func Sample(fsys fs.FS, cfg SampleConfig) ([]SourceFile, error) {
 
 type source struct {
 	name  string
-	files []candidate
+	files []eligible
 	bytes int
 }
 
-type candidate struct {
+type eligible struct {
 	path string
 	hash uint64
 }
@@ -91,13 +91,13 @@ type candidate struct {
 func (s *source) add(name string, size int) {
 	h := fnv.New64a()
 	h.Write([]byte(name)) // never fails
-	s.files = append(s.files, candidate{name, h.Sum64()})
+	s.files = append(s.files, eligible{name, h.Sum64()})
 	s.bytes += size
 }
 
 // draw takes files in the order of their hashes until there are budget bytes.
 func (s *source) draw(fsys fs.FS, budget int, testShare float64) ([]SourceFile, error) {
-	slices.SortFunc(s.files, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.hash, b.hash), strings.Compare(a.path, b.path)) })
+	slices.SortFunc(s.files, func(a, b eligible) int { return cmp.Or(cmp.Compare(a.hash, b.hash), strings.Compare(a.path, b.path)) })
 	tests := int(testShare * float64(budget))
 	var drawn []SourceFile
 	for _, f := range s.files {

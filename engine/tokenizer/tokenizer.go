@@ -9,7 +9,8 @@ import (
 // Limits of what is read and trained, far above any real vocabulary: what is above
 // them is a broken or hostile file.
 const (
-	maxVocabulary = 1 << 20
+	maxVocabulary = 1<<20 - 1 // so that a pair fits 40 bits (pairTable)
+	maxMerges     = 1<<24 - 1
 	maxTokenBytes = 1 << 10
 	maxFileBytes  = 128 << 20
 )
@@ -22,8 +23,12 @@ type Tokenizer struct {
 	byName  map[string]int32
 	bytes   [256]int32 // the id of each single byte
 	merges  []merge    // by rank
-	pairs   pairTable
-	order   []int32 // ids of special tokens, ascending
+	order   []int32    // ids of special tokens, ascending
+
+	// The ranks of merges: of any two tokens, and of any two bytes, for which a plain
+	// table is faster (a third of all lookups).
+	pairs     pairTable
+	bytePairs []uint32 // by first<<8 | second
 }
 
 // merge says that the tokens left and right, side by side, become into.
@@ -58,9 +63,13 @@ func newTokenizer(tokens [][]byte, special []int32, merges []merge) (*Tokenizer,
 	}
 	t.pairs = newPairTable(len(merges))
 	for rank, m := range merges {
-		if !t.pairs.put(m, int32(rank)) {
+		if !t.pairs.put(m, rank) {
 			return nil, fmt.Errorf("merge %d joins %q and %q a second time", rank, tokens[m.left], tokens[m.right])
 		}
+	}
+	t.bytePairs = make([]uint32, 1<<16)
+	for i := range t.bytePairs {
+		t.bytePairs[i] = t.pairs.find(t.bytes[i>>8], t.bytes[i&0xff])
 	}
 	return t, nil
 }
@@ -114,32 +123,27 @@ func (t *Tokenizer) Name(id int32) string {
 func (t *Tokenizer) known(id int32) bool { return uint32(id) < uint32(len(t.tokens)) }
 
 // noRank is the rank of a pair that does not merge: after every other.
-const noRank = math.MaxInt32
+const noRank = maxMerges
 
-// pairTable finds the merge of two tokens: open addressing, linear probing, at most
-// half full. A Go map is several times slower here, and this lookup is what encoding
-// spends its time on.
+// pairTable finds the rank of the merge of two tokens: open addressing, linear probing,
+// at most a quarter full, in 8 bytes a slot. This lookup is what encoding spends its time
+// on: a Go map is several times slower, and twice the bytes a slot fall out of the cache.
 type pairTable struct {
-	slots []pairSlot
+	slots []uint64 // left (20 bits), right (20 bits), rank (24 bits)
 	shift uint8
 }
 
-// pairSlot is 16 bytes so that none straddles a cache line. An empty one has the rank
-// noRank, so that a miss needs no second test.
-type pairSlot struct {
-	key  uint64
-	rank int32
-}
+// noPair marks an empty slot: no pair has its ids, and its rank is noRank, so that a miss
+// needs no second test.
+const noPair = math.MaxUint64
 
-const noPair = math.MaxUint64 // ids are below 2^31, so it is the key of no pair
-
-func pairKey(left, right int32) uint64 { return uint64(left)<<32 | uint64(uint32(right)) }
+func slotKey(left, right int32) uint64 { return uint64(left)<<20 | uint64(right) }
 
 func newPairTable(n int) pairTable {
-	size := max(2, 1<<bits.Len(uint(2*n)))
-	p := pairTable{slots: make([]pairSlot, size), shift: uint8(64 - bits.Len(uint(size-1)))}
+	size := 1 << bits.Len(uint(4*n+1))
+	p := pairTable{slots: make([]uint64, size), shift: uint8(64 - bits.Len(uint(size-1)))}
 	for i := range p.slots {
-		p.slots[i] = pairSlot{noPair, noRank}
+		p.slots[i] = noPair
 	}
 	return p
 }
@@ -147,28 +151,28 @@ func newPairTable(n int) pairTable {
 func (p *pairTable) home(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> (p.shift & 63) }
 
 // put adds a merge; false if its pair is there already.
-func (p *pairTable) put(m merge, rank int32) bool {
-	key := pairKey(m.left, m.right)
+func (p *pairTable) put(m merge, rank int) bool {
+	key := slotKey(m.left, m.right)
 	for i := p.home(key); ; i++ {
 		s := &p.slots[i&uint64(len(p.slots)-1)]
-		switch s.key {
-		case noPair:
-			*s = pairSlot{key, rank}
+		if *s == noPair {
+			*s = key<<24 | uint64(rank)
 			return true
-		case key:
+		}
+		if *s>>24 == key {
 			return false
 		}
 	}
 }
 
 // find returns the rank of the merge of left and right, noRank if they do not merge.
-func (p *pairTable) find(left, right int32) int32 {
-	key := pairKey(left, right)
+func (p *pairTable) find(left, right int32) uint32 {
+	key := slotKey(left, right)
 	slots := p.slots
 	for i := p.home(key); ; i++ {
-		s := &slots[i&uint64(len(slots)-1)]
-		if s.key == key || s.key == noPair {
-			return s.rank
+		s := slots[i&uint64(len(slots)-1)]
+		if s>>24 == key || s == noPair {
+			return uint32(s & noRank)
 		}
 	}
 }
