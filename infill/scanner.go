@@ -45,7 +45,9 @@ type literal struct {
 	escapes  bool
 	lines    bool // may go over lines
 	template bool
-	depth    int // of nested block comments
+	regex    bool
+	class    bool // in the brackets of a regular expression, where a slash ends nothing
+	depth    int  // of nested block comments
 	start    int
 }
 
@@ -68,6 +70,7 @@ type scanner struct {
 	stack  []bracket
 	prev   byte   // last byte of code that is not white space
 	word   string // the last word of code, while prev ends it
+	tight  bool   // the next byte would go on with that word
 	line   int    // start of the line
 	indent int    // its indentation, in columns
 	fresh  bool   // nothing but white space on the line so far
@@ -154,6 +157,16 @@ func closer(open byte) byte {
 
 // step takes one token of text at i and gives where the next one starts.
 func (s *scanner) step(text string, i int, final bool) (next int, ev event) {
+	tight := s.tight
+	s.tight = false
+	next, ev = s.token(text, i, final, tight)
+	if ev == evWait {
+		s.tight = tight
+	}
+	return next, ev
+}
+
+func (s *scanner) token(text string, i int, final, tight bool) (next int, ev event) {
 	if !s.d.brackets {
 		if text[i] == '\n' {
 			s.newline(i)
@@ -178,7 +191,7 @@ func (s *scanner) step(text string, i int, final bool) (next int, ev event) {
 	case inString:
 		return s.string(text, i, final)
 	}
-	return s.codeStep(text, i, final)
+	return s.codeStep(text, i, final, tight)
 }
 
 func (s *scanner) newline(i int) { s.line, s.indent, s.fresh = i+1, 0, true }
@@ -270,6 +283,11 @@ func (s *scanner) string(text string, i int, final bool) (int, event) {
 			return n + 1, evNewline
 		}
 		return i + 2, evNothing
+	case s.lit.regex && (c == '[' || c == ']'):
+		s.lit.class = c == '['
+		return i + 1, evNothing
+	case s.lit.class:
+		return i + 1, evNothing
 	case s.lit.template && c == '$':
 		if i+1 == len(text) && !final {
 			return i, evWait
@@ -290,14 +308,14 @@ func (s *scanner) string(text string, i int, final bool) (int, event) {
 		}
 	}
 	n := i + 1
-	for n < len(text) && text[n] != '\n' && text[n] != '\\' && text[n] != '$' && text[n] != s.lit.close[0] {
+	for n < len(text) && text[n] != '\n' && text[n] != '\\' && text[n] != '$' && text[n] != '[' && text[n] != s.lit.close[0] {
 		n++
 	}
 	return n, evNothing
 }
 
 // codeStep takes one token of code.
-func (s *scanner) codeStep(text string, i int, final bool) (int, event) {
+func (s *scanner) codeStep(text string, i int, final, tight bool) (int, event) {
 	c := text[i]
 	switch c {
 	case ' ', '\t':
@@ -316,7 +334,7 @@ func (s *scanner) codeStep(text string, i int, final bool) (int, event) {
 	if s.head < 0 {
 		s.head, s.code = i, false
 	}
-	n, ev := s.openString(text, i, final)
+	n, ev := s.openString(text, i, final, tight)
 	if ev == evWait {
 		return i, evWait
 	}
@@ -346,7 +364,11 @@ func (s *scanner) codeStep(text string, i int, final bool) (int, event) {
 		for n < len(text) && isWord(text[n]) {
 			n++
 		}
-		s.prev, s.word = text[n-1], text[i:n]
+		word := text[i:n]
+		if tight {
+			word = s.word + word // it began before what is scanned now
+		}
+		s.prev, s.word, s.tight = text[n-1], word, true
 		return n, evCode
 	}
 	s.prev, s.word = c, ""
@@ -384,7 +406,7 @@ func (s *scanner) comment(text string, i int, final bool) (int, event) {
 }
 
 // openString opens the string that begins at i, if one does; i when none does.
-func (s *scanner) openString(text string, i int, final bool) (int, event) {
+func (s *scanner) openString(text string, i int, final, tight bool) (int, event) {
 	c, d := text[i], s.d
 	rest := text[i:]
 	enter := func(open int, l literal) (int, event) {
@@ -431,10 +453,10 @@ func (s *scanner) openString(text string, i int, final bool) (int, event) {
 		}
 	case '/':
 		if d.regex && s.regexMayStart() {
-			return enter(1, literal{close: "/", escapes: true})
+			return enter(1, literal{close: "/", escapes: true, regex: true})
 		}
 	case 'r', 'b':
-		if !d.hashRaw || isWord(s.before(text, i)) {
+		if !d.hashRaw || tight {
 			break
 		}
 		n := strings.TrimPrefix(rest, "b")
@@ -452,7 +474,7 @@ func (s *scanner) openString(text string, i int, final bool) (int, event) {
 			return enter(len(rest)-len(n)+hashes+2, literal{close: `"` + strings.Repeat("#", hashes), lines: true})
 		}
 	case 'R':
-		if !d.delimRaw || isWord(s.before(text, i)) {
+		if !d.delimRaw || tight {
 			break
 		}
 		if wait(len(rest), 2) {
@@ -470,14 +492,6 @@ func (s *scanner) openString(text string, i int, final bool) (int, event) {
 		}
 	}
 	return i, evNothing
-}
-
-// before is the byte of text before i; 0 at its start.
-func (s *scanner) before(text string, i int) byte {
-	if i == 0 {
-		return 0
-	}
-	return text[i-1]
 }
 
 // isRustChar tells a character literal from a lifetime or label at a single quote.
