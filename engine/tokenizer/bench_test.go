@@ -102,7 +102,7 @@ func BenchmarkMerge(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	data, err := os.ReadFile("testdata/tokenizer.json")
+	data, err := os.ReadFile(trainedFile)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,10 +10,13 @@ import (
 	"testing"
 )
 
-// load reads the trained vocabulary that the tests use.
+// trainedFile is the built-in model's vocabulary. After a new one, run make_golden.py.
+const trainedFile = "../weights/tokenizer.json"
+
+// load reads it.
 func load(t testing.TB) *Tokenizer {
 	t.Helper()
-	f, err := os.Open("testdata/tokenizer.json")
+	f, err := os.Open(trainedFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +30,7 @@ func load(t testing.TB) *Tokenizer {
 
 // Without this test the model could be trained, by us or by others, on other tokens
 // than it is served with: 10,000 texts must give the ids that Hugging Face's tokenizers
-// library gives them from the same tokenizer.json (testdata/make_golden.py).
+// library gives them from the built-in tokenizer.json (testdata/make_golden.py).
 func TestSameIDsAsTokenizersLibrary(t *testing.T) {
 	tok := load(t)
 	f, err := os.Open("testdata/golden.texts.gz")

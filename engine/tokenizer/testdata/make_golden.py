@@ -9,7 +9,7 @@ usage: python3 make_golden.py            (with `pip install tokenizers`, 0.20 or
 The texts are made up here, by a seeded generator: lines of code of several languages,
 prose in many scripts, and what breaks tokenizers - carriage returns alone and doubled,
 mixed indentation, emoji with joiners, combining marks, control characters, names of
-special tokens. The ids come from the library with tokenizer.json beside this script, read
+special tokens. The ids come from the library with the built-in model's tokenizer.json, read
 so that special tokens in a text are text (which is what the engine needs). The library
 takes str only, so bytes that are not UTF-8 are not covered here.
 """
@@ -143,7 +143,7 @@ def text(i):
 
 
 def main():
-    tokenizer = Tokenizer.from_file(str(here / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(here / "../../weights/tokenizer.json"))
     tokenizer.encode_special_tokens = True
     texts = [text(i) for i in range(10_000)]
     encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
