@@ -27,7 +27,7 @@ const (
 // has it.
 var kinds = map[class]string{
 	classFunction: `function_declaration method_declaration func_literal function_definition
-		function function_expression arrow_function method_definition generator_function
+		function_expression arrow_function method_definition generator_function
 		generator_function_declaration function_item closure_expression lambda_expression
 		constructor_declaration compact_constructor_declaration`,
 	classBlock: `block statement_block compound_statement constructor_body`,
@@ -43,8 +43,8 @@ var kinds = map[class]string{
 		token_tree use_list jsx_expression interpolation`,
 	classComment: `comment line_comment block_comment`,
 	classString: `interpreted_string_literal raw_string_literal rune_literal string
-		template_string string_literal char_literal character_literal raw_string
-		string_content regex text_block`,
+		template_string string_literal char_literal character_literal
+		string_content regex`,
 }
 
 // grammar is what is computed once per language.

@@ -92,7 +92,7 @@ func (t *Tree) BraceAt(at ByteOffset) Brace {
 		var up [2]class // parent and grandparent of the node at hand
 		broken := false
 		descend(root, at, func(n *sitter.Node) {
-			if !n.IsNamed() && rangeOf(n) == (Range{at, at + 1}) && !broken {
+			if !n.IsNamed() && rangeOf(n).End == at+1 && !broken { // { or ${
 				switch up[0] {
 				case classBlock:
 					brace = BraceBlock
@@ -137,9 +137,10 @@ func (t *Tree) Anchor(at ByteOffset) ByteOffset {
 	return anchor
 }
 
-// startOfDeclaration walks back from n to a sound declaration that starts before at.
+// startOfDeclaration walks back from n to a sound declaration that starts before at. It
+// gives up after some steps, since each costs as much as there are siblings.
 func startOfDeclaration(t *Tree, n *sitter.Node, at ByteOffset) ByteOffset {
-	for ; n != nil; n = n.PrevSibling() {
+	for steps := 0; n != nil && steps < 100; steps, n = steps+1, n.PrevSibling() {
 		r := rangeOf(n)
 		if r.Start <= at && r.End > r.Start && n.IsNamed() && !n.IsError() && t.g.class(n) != classComment {
 			return r.Start
