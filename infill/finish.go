@@ -52,7 +52,7 @@ func (p Plan) Finish(res engine.Result) Suggestion {
 // sound is the part of a model's text that can go into a file: line feeds only, up to
 // the first byte that is no text (tokens may end inside a character).
 func sound(text string) string {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = lineFeeds(text)
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		if r == utf8.RuneError && size <= 1 || r < ' ' && r != '\n' && r != '\t' && r != '\f' || r == 0x7f {

@@ -2,6 +2,7 @@ package infill
 
 import (
 	"strings"
+	"unicode/utf8"
 )
 
 // window is a stretch of the document that the model sees.
@@ -24,7 +25,13 @@ func prefixWindow(doc Document, at, size int) window {
 	step := max(size/4, 1)
 	edge := (at - size + step - 1) / step * step
 	limit := min(edge+step, at)
-	w.start, w.why = boundary(doc.Text, edge), "in the middle of a long line"
+	w.start, w.why = edge, "in the middle of a long line"
+	for i := edge; i < min(edge+utf8.UTFMax, at); i++ {
+		if utf8.RuneStart(doc.Text[i]) {
+			w.start = i
+			break
+		}
+	}
 	if i := strings.IndexByte(doc.Text[max(edge-1, 0):limit], '\n'); i >= 0 {
 		w.start, w.why = max(edge-1, 0)+i+1, "a line's start"
 	}
@@ -49,10 +56,11 @@ func suffixWindow(text string, at, size int) window {
 	return window{start: at, end: max(boundary(text, end), at)}
 }
 
-// lineFeeds is text with every CR LF made LF. Lone carriage returns stay.
+// lineFeeds is text with every CR LF made LF, and however many carriage returns stand
+// before a line feed. Lone ones stay.
 func lineFeeds(text string) string {
-	if strings.IndexByte(text, '\r') < 0 {
-		return text
+	for strings.Contains(text, "\r\n") {
+		text = strings.ReplaceAll(text, "\r\n", "\n")
 	}
-	return strings.ReplaceAll(text, "\r\n", "\n")
+	return text
 }
