@@ -36,7 +36,7 @@ type pairStat struct {
 func newCorpus() *corpus { return &corpus{pairs: map[uint64]int32{}} }
 
 // begin starts a sequence that stands in the text as often as w; add extends it.
-func (c *corpus) begin(w counted) {
+func (c *corpus) begin(w *counted) {
 	c.seqs = append(c.seqs, sequence{at: int32(len(c.ids)), count: w.count, sources: w.sources})
 }
 
@@ -120,21 +120,18 @@ func (c *corpus) spread(a, b int32, n int) bool {
 	var seen sourceSet
 	for _, w := range c.stats[c.pairs[pairKey(a, b)]].where {
 		s := &c.seqs[w]
-		if seen|s.sources == seen {
-			continue
-		}
 		ids := c.ids[s.at : s.at+s.n]
 		for i := 1; i < len(ids); i++ {
 			if ids[i-1] == a && ids[i] == b {
-				seen |= s.sources
+				seen.addAll(&s.sources)
 				break
 			}
 		}
-		if seen.len() >= n {
+		if seen.size() >= n {
 			return true
 		}
 	}
-	return seen.len() >= n
+	return n <= 0
 }
 
 // merge replaces every a b by into, left to right, and updates the counts of the pairs
@@ -251,11 +248,29 @@ func (h pairHeap) down(i int) {
 	h[i] = x
 }
 
-// sourceSet is a set of sources, by their number modulo 64. Of more sources than that
-// two may be taken for one, so a set's size is at least what len says.
-type sourceSet uint64
+// sourceSet is a set of sources, by number. Of more than maxSources, several share a
+// number, and the set may be larger than its size says.
+type sourceSet [maxSources / 64]uint64
 
-func (s sourceSet) len() int { return bits.OnesCount64(uint64(s)) }
+const maxSources = 256
+
+func (s *sourceSet) add(source int) {
+	s[source/64%len(s)] |= 1 << (source % 64)
+}
+
+func (s *sourceSet) addAll(other *sourceSet) {
+	for i, x := range other {
+		s[i] |= x
+	}
+}
+
+func (s *sourceSet) size() int {
+	n := 0
+	for _, x := range s {
+		n += bits.OnesCount64(x)
+	}
+	return n
+}
 
 // pairKey orders pairs by their first id, then by their second.
 func pairKey(left, right int32) uint64 { return uint64(left)<<32 | uint64(uint32(right)) }
