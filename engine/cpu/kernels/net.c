@@ -1,0 +1,183 @@
+// The packed network, its workspace, and what dispatches to instruction sets.
+#include "net.h"
+#include <stdlib.h>
+#include <string.h>
+
+const sl_isa *sl_isa_find(const char *name) {
+  if (!strcmp(name, "portable")) return &sl_isa_portable;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &sl_isa_avx2;
+#ifdef SEEDLING_SIMDE
+  if (!strcmp(name, "avx512vnni")) return &sl_isa_vnni;
+#else
+  if (!strcmp(name, "avx512vnni") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
+    return &sl_isa_vnni;
+#endif
+#endif
+  return 0;
+}
+
+int sl_isa_ok(const char *isa) { return sl_isa_find(isa) != 0; }
+
+static void *take(size_t n) {
+  void *p = 0;
+  if (posix_memalign(&p, 64, n ? n : 64)) return 0;
+  return p;
+}
+
+void sl_packed_free(sl_packed *p) {
+  if (!p) return;
+  free(p->data);
+  free(p->scale);
+  free(p->sum);
+  free(p);
+}
+
+sl_packed *sl_pack(const char *isa, const sl_matrix *w) {
+  const sl_isa *s = sl_isa_find(isa);
+  sl_packed *p = s ? calloc(1, sizeof *p) : 0;
+  if (!p) return 0;
+  p->isa = s;
+  p->rows = w->rows;
+  p->cols = w->cols;
+  p->kpad = (w->cols + s->kstep - 1) / s->kstep * s->kstep;
+  p->panels = (w->rows + s->nr - 1) / s->nr;
+  p->data = take((size_t)p->panels * s->nr * p->kpad);
+  p->scale = take(sizeof(float) * p->panels * s->nr);
+  p->sum = take(sizeof(int32_t) * p->panels * s->nr);
+  if (!p->data || !p->scale || !p->sum) {
+    sl_packed_free(p);
+    return 0;
+  }
+  s->pack(w, p);
+  return p;
+}
+
+// Stacks weights of one depth on top of each other, so that one product serves them all.
+static sl_packed *stack(const char *isa, const sl_matrix *const *m, int n) {
+  sl_matrix all = {0, m[0]->cols, 0, 0};
+  for (int i = 0; i < n; i++) all.rows += m[i]->rows;
+  int8_t *w = take((size_t)all.rows * all.cols);
+  float *scale = take(sizeof(float) * all.rows);
+  sl_packed *p = 0;
+  if (w && scale) {
+    for (int i = 0, r = 0; i < n; r += m[i++]->rows) {
+      memcpy(w + (long)r * all.cols, m[i]->w, (size_t)m[i]->rows * all.cols);
+      memcpy(scale + r, m[i]->scale, sizeof(float) * m[i]->rows);
+    }
+    all.w = w;
+    all.scale = scale;
+    p = sl_pack(isa, &all);
+  }
+  free(w);
+  free(scale);
+  return p;
+}
+
+static float *copied(const float *x, size_t n) {
+  float *p = take(n * sizeof *p);
+  if (p) memcpy(p, x, n * sizeof *p);
+  return p;
+}
+
+void sl_net_free(sl_net *n) {
+  if (!n) return;
+  for (int i = 0; n->layers && i < n->s.layers; i++) {
+    free(n->layers[i].in_norm);
+    free(n->layers[i].q_norm);
+    free(n->layers[i].k_norm);
+    free(n->layers[i].post_norm);
+    sl_packed_free(n->layers[i].qkv);
+    sl_packed_free(n->layers[i].o);
+    sl_packed_free(n->layers[i].gateup);
+    sl_packed_free(n->layers[i].down);
+  }
+  free(n->layers);
+  sl_packed_free(n->head);
+  void *all[] = {n->embed, n->embed_scale, n->norm, n->rope, n->x, n->h, n->qkv, n->att, n->gu, n->scores, n->qscale, n->q, n->states};
+  for (unsigned i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  free(n);
+}
+
+sl_net *sl_net_new(const char *isa, const sl_shape *s, const sl_layer *layers, const sl_matrix *embed, const float *norm,
+                   const float *rope) {
+  const sl_isa *set = sl_isa_find(isa);
+  sl_net *n = set ? calloc(1, sizeof *n) : 0;
+  if (!n) return 0;
+  n->isa = set;
+  n->s = *s;
+  n->layers = calloc(s->layers, sizeof *n->layers);
+  int ok = n->layers != 0;
+  for (int i = 0; ok && i < s->layers; i++) {
+    const sl_layer *l = layers + i;
+    n->layers[i].in_norm = copied(l->in_norm, s->d);
+    n->layers[i].q_norm = copied(l->q_norm, s->hd);
+    n->layers[i].k_norm = copied(l->k_norm, s->hd);
+    n->layers[i].post_norm = copied(l->post_norm, s->d);
+    n->layers[i].qkv = stack(isa, (const sl_matrix *[]){&l->q, &l->k, &l->v}, 3);
+    n->layers[i].o = sl_pack(isa, &l->o);
+    n->layers[i].gateup = stack(isa, (const sl_matrix *[]){&l->gate, &l->up}, 2);
+    n->layers[i].down = sl_pack(isa, &l->down);
+    ok = n->layers[i].in_norm && n->layers[i].q_norm && n->layers[i].k_norm && n->layers[i].post_norm &&
+         n->layers[i].qkv && n->layers[i].o && n->layers[i].gateup && n->layers[i].down;
+  }
+  if (ok) {
+    n->head = sl_pack(isa, embed);
+    n->embed = take((size_t)s->vocab * s->d);
+    if (n->embed) memcpy(n->embed, embed->w, (size_t)s->vocab * s->d);
+    n->embed_scale = copied(embed->scale, s->vocab);
+    n->norm = copied(norm, s->d);
+    n->rope = copied(rope, (size_t)s->positions * s->hd);
+    ok = n->head && n->embed && n->embed_scale && n->norm && n->rope;
+  }
+  if (ok) return n;
+  sl_net_free(n);
+  return 0;
+}
+
+int sl_matmul_packed(const sl_packed *p, int m, const float *x, float *y, int repeat) {
+  const sl_isa *s = p->isa;
+  long ld = (long)p->panels * s->nr;
+  char *q = take((size_t)m * p->kpad * s->qbytes + 64);
+  float *qs = take(sizeof(float) * m), *out = take(sizeof(float) * m * ld);
+  int code = q && qs && out ? SL_OK : SL_NOMEM;
+  for (int t = 0; code == SL_OK && t < repeat; t++) {
+    for (int i = 0; i < m; i++) s->quantize(x + (long)i * p->cols, p->cols, p->kpad, q + (long)i * p->kpad * s->qbytes, qs + i);
+    for (int j = 0; j < p->panels; j++) s->panel(p, j, q, qs, m, out + (long)j * s->nr, ld);
+  }
+  for (int i = 0; code == SL_OK && i < m; i++) memcpy(y + (long)i * p->rows, out + i * ld, sizeof(float) * p->rows);
+  free(q);
+  free(qs);
+  free(out);
+  return code;
+}
+
+int sl_matmul(const char *isa, const sl_matrix *w, int m, const float *x, float *y) {
+  if (!sl_isa_ok(isa)) return SL_NOISA;
+  sl_packed *p = sl_pack(isa, w);
+  if (!p) return SL_NOMEM;
+  int code = sl_matmul_packed(p, m, x, y, 1);
+  sl_packed_free(p);
+  return code;
+}
+
+double sl_peak_int8(const char *isa, long iters) {
+  const sl_isa *s = sl_isa_find(isa);
+  return s ? s->peak_int8(iters) : 0;
+}
+double sl_peak_fp32(const char *isa, long iters) {
+  const sl_isa *s = sl_isa_find(isa);
+  return s ? s->peak_fp32(iters) : 0;
+}
+
+double sl_read_bytes(const void *p, long n) {
+  const uint64_t *q = p;
+  uint64_t s[8] = {0};
+  for (long i = 0; i + 8 <= n / 8; i += 8)
+    for (int j = 0; j < 8; j++) s[j] += q[i + j];
+  uint64_t t = 0;
+  for (int j = 0; j < 8; j++) t += s[j];
+  return (double)n + (t == 12345);
+}
