@@ -1,0 +1,64 @@
+package cpu
+
+import (
+	"sync"
+	"time"
+
+	"github.com/seedling-lsp/seedling/engine/cpu/kernels"
+)
+
+// Peaks are what the machine can do at most, measured with register-resident loops and
+// a large sequential read, on the threads asked for at once.
+type Peaks struct {
+	FP32   float64 // flop/s
+	Int8   float64 // integer operations/s of the instruction set's own multiply
+	Memory float64 // bytes/s
+}
+
+// MeasurePeaks takes about half a second. isa is a native set; empty: the best one.
+func MeasurePeaks(isa string, threads int) Peaks {
+	if isa == "" || isa == Reference {
+		isa = Detect()[0]
+	}
+	big := make([]byte, 256<<20)
+	for i := 0; i < len(big); i += 4096 {
+		big[i] = 1
+	}
+	part := len(big) / threads
+	return Peaks{
+		FP32: rate(threads, 200_000, func(_, n int) float64 { return kernels.PeakFP32(isa, n) }),
+		Int8: rate(threads, 200_000, func(_, n int) float64 { return kernels.PeakInt8(isa, n) }),
+		Memory: rate(threads, 1, func(w, n int) float64 {
+			read := 0.0
+			for range n {
+				read += kernels.ReadAll(big[w*part : (w+1)*part])
+			}
+			return read
+		}),
+	}
+}
+
+// rate runs f on all threads at once for about 40 ms a try and gives the best of three
+// tries, in f's units a second.
+func rate(threads, n int, f func(w, n int) float64) float64 {
+	best := 0.0
+	for try := range 4 {
+		done := make([]float64, threads)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for w := range threads {
+			wg.Go(func() { done[w] = f(w, n) })
+		}
+		wg.Wait()
+		sec := time.Since(start).Seconds()
+		sum := 0.0
+		for _, d := range done {
+			sum += d
+		}
+		if try > 0 {
+			best = max(best, sum/sec)
+		}
+		n = max(1, int(float64(n)*0.04/max(sec, 1e-6)))
+	}
+	return best
+}
