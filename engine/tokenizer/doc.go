@@ -16,7 +16,8 @@
 //     just before it and the byte after it. So an edit inside a line changes the tokens
 //     of that line's chunk and no other; an edit of a line's end or indentation changes
 //     at most the chunks that meet there. The prefix of a text at a chunk's start
-//     ([ChunkStart]) has the same tokens in the text and alone.
+//     ([ChunkStart]) has the same tokens in the text and alone. Cut anywhere else, a text
+//     has other tokens in two parts than in one; the parts still decode to the text.
 //   - What we encode is what the tokenizers library encodes from the same file, token
 //     for token (where its input, a Python str, can hold the text).
 //   - A Tokenizer does not change once made, and is safe for concurrent use.
