@@ -1,3 +1,19 @@
 // Package denoise decides a block: what to unmask, what to revise, when to stop.
 // It knows a backend and token ids, and neither text nor files.
+//
+// Invariants kept here:
+//
+//   - Every forward makes progress: it decides a token, revises one that was never
+//     revised so before, or reads tokens that were not read.
+//   - The context and the deadline are looked at before every forward.
+//   - [Verify] gives the tokens of [Causal], in no more forwards.
+//   - After a run the sequence holds the context (but for a last token that may have to
+//     be read again) and then a beginning of Result.Decided, nothing else.
+//   - Same backend, same context, same options: same answer. There is no chance in here.
+//
+// Commit with next: the last token of a context is kept unread (pending) and read by the
+// first forward that also looks at a canvas. When a block is finished its tokens become
+// pending, together with the token before it, which is read a second time: only now is it
+// known of which token its prediction must be asked. So the causal log-probability of
+// every token costs one row a block and no forward.
 package denoise

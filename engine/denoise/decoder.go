@@ -1,0 +1,259 @@
+package denoise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seedling-lsp/seedling/engine/backend"
+)
+
+// decoder is the state of a run.
+type decoder struct {
+	b      backend.Backend
+	seq    backend.Sequence
+	opt    Options
+	until  context.Context // the run's context with Options.Deadline
+	limits backend.Limits
+
+	start    int               // tokens of the context
+	read     int               // tokens in the sequence
+	last     backend.TokenID   // of the context
+	pending  []contextRow      // the next to be read
+	room     int               // tokens of an answer at the most
+	bounded  []backend.TokenID // Forbid without revision: delete and insert, too
+	revising []backend.TokenID // Forbid with it
+
+	out      []backend.TokenID // decided for good, and at the end whatever is decided
+	logs     []float32         // causal log-probabilities of out
+	looked   int               // tokens that Stop has seen
+	keep     int               // of out, once ended
+	reason   Reason
+	forwards int
+	blocks   int
+
+	rows  []backend.Row // reused
+	cells []Cell
+}
+
+// contextRow is a token to be read, and what is asked of its prediction.
+type contextRow struct {
+	token  backend.TokenID
+	want   backend.Want
+	target backend.TokenID
+}
+
+func newDecoder(b backend.Backend, seq backend.Sequence, pending []backend.TokenID, opt Options) *decoder {
+	d := &decoder{b: b, seq: seq, opt: opt, limits: b.Limits(), read: b.Len(seq)}
+	d.start = d.read + len(pending)
+	for _, t := range pending {
+		d.pending = append(d.pending, contextRow{token: t, target: backend.NoToken})
+	}
+	d.last = pending[len(pending)-1]
+	positions := d.limits.Positions
+	if opt.Positions > 0 {
+		positions = min(positions, opt.Positions)
+	}
+	d.room = max(min(opt.MaxTokens, positions-d.start), 0)
+	d.revising = append(append(d.revising, opt.Tokens.Mask), opt.Tokens.Never...)
+	d.bounded = append(d.bounded, d.revising...)
+	for _, t := range []backend.TokenID{opt.Tokens.Delete, opt.Tokens.Insert} {
+		if t != backend.NoToken {
+			d.bounded = append(d.bounded, t)
+		}
+	}
+	return d
+}
+
+// errDeadline ends a run with what is decided.
+var errDeadline = errors.New("denoise: deadline")
+
+// forward reads the pending rows and looks at the canvas in one pass (several when they
+// are more rows than the backend takes). It gives the answers for the context rows that
+// want the top and for the canvas rows that ask; log-probabilities of targets go to logs.
+func (d *decoder) forward(ctx context.Context, canvas []canvasRow, forbid []backend.TokenID) (known, cells []backend.Top, err error) {
+	for {
+		n := len(d.pending)
+		with := canvas
+		if n+len(canvas) > d.limits.Rows {
+			n, with = min(n, d.limits.Rows), nil
+		}
+		tops, err := d.pass(ctx, d.pending[:n], with, forbid)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, top := range tops {
+			if top.Row >= n {
+				cells = append(cells, top)
+				continue
+			}
+			switch r := d.pending[top.Row]; {
+			case r.want&backend.WantTarget != 0:
+				d.logs = append(d.logs, top.TargetLog)
+			default:
+				known = append(known, top)
+			}
+		}
+		d.read += n
+		d.pending = d.pending[n:]
+		if len(d.pending) == 0 && (with != nil || len(canvas) == 0) {
+			return known, cells, nil
+		}
+	}
+}
+
+// pass is one Forward of the backend, with its answers checked.
+func (d *decoder) pass(ctx context.Context, pending []contextRow, canvas []canvasRow, forbid []backend.TokenID) ([]backend.Top, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if d.until.Err() != nil {
+		return nil, errDeadline
+	}
+	rows := d.rows[:0]
+	asked := 0
+	for i, r := range pending {
+		rows = append(rows, backend.Row{Seq: d.seq, Token: r.token, Pos: int32(d.read + i), Kind: backend.Context, Want: r.want, Target: r.target})
+		if r.want != 0 {
+			asked++
+		}
+	}
+	for i, c := range canvas {
+		row := backend.Row{Seq: d.seq, Token: c.token, Pos: int32(d.read + len(pending) + i), Kind: backend.Canvas, Target: backend.NoToken}
+		if c.ask {
+			row.Want = backend.WantTop
+			asked++
+		}
+		rows = append(rows, row)
+	}
+	d.rows = rows
+	tops, err := d.b.Forward(d.until, backend.Batch{Rows: rows, Forbid: forbid})
+	if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case d.until.Err() != nil || d.until != ctx && errors.Is(err, context.DeadlineExceeded):
+			return nil, errDeadline
+		}
+		return nil, err
+	}
+	d.forwards++
+	if len(tops) != asked {
+		return nil, fmt.Errorf("denoise: the backend answered %d rows of %d", len(tops), asked)
+	}
+	for _, t := range tops {
+		if t.Row < 0 || t.Row >= len(rows) || rows[t.Row].Want == 0 || rows[t.Row].Want&backend.WantTop != 0 && t.Best < 0 {
+			return nil, fmt.Errorf("denoise: the backend answered row %d with token %d", t.Row, t.Best)
+		}
+	}
+	return tops, nil
+}
+
+// truncate makes the sequence n tokens long.
+func (d *decoder) truncate(n int) error {
+	if n >= d.read {
+		return nil
+	}
+	if err := d.b.Truncate(d.seq, n); err != nil {
+		return fmt.Errorf("denoise: forget what was read in vain: %w", err)
+	}
+	d.read = n
+	return nil
+}
+
+// settle looks at decided tokens, the answer so far, as the stop rule would had they come
+// one by one; ended says that the end token follows them. It reports whether the run is
+// over, and then sets out, keep and reason.
+func (d *decoder) settle(decided []backend.TokenID, ended bool) bool {
+	over := func(n, keep int, why Reason) bool {
+		d.out, d.keep, d.reason = append(d.out[:0], decided[:n]...), min(max(keep, 0), n), why
+		return true
+	}
+	for n := d.looked + 1; n <= len(decided); n++ {
+		d.looked = n
+		if d.opt.Stop != nil {
+			if keep, stop := d.opt.Stop(decided[:n:n]); stop {
+				return over(len(decided), keep, Stopped)
+			}
+		}
+		if n == d.room {
+			return over(n, n, Budget)
+		}
+	}
+	if ended {
+		return over(len(decided), len(decided), Ended)
+	}
+	return false
+}
+
+// late ends the run with what is decided if err is the deadline's, and passes every other
+// error on.
+func (d *decoder) late(err error, decided []backend.TokenID) error {
+	if !errors.Is(err, errDeadline) {
+		return err
+	}
+	d.out = append(d.out[:0], decided...)
+	d.keep, d.reason = len(d.out), Deadline
+	return nil
+}
+
+// result gives the answer, and leaves the sequence with nothing but it.
+func (d *decoder) result(ctx context.Context) (Result, error) {
+	if d.opt.Mode == Diffusion && d.opt.Score && d.reason != Deadline && len(d.logs) < d.keep {
+		if err := d.score(ctx); err != nil {
+			return Result{Forwards: d.forwards}, err
+		}
+	}
+	if err := d.truncate(d.start + len(d.out)); err != nil {
+		return Result{Forwards: d.forwards}, err
+	}
+	return Result{
+		Tokens:   d.out[:d.keep:d.keep],
+		Decided:  d.out,
+		Reason:   d.reason,
+		Forwards: d.forwards,
+		Blocks:   d.blocks,
+		LogProbs: d.logs[:min(len(d.logs), len(d.out))],
+	}, nil
+}
+
+// score reads the tokens that no later block will read. A deadline leaves them unread.
+func (d *decoder) score(ctx context.Context) error {
+	done := len(d.logs)
+	if err := d.commit(done, d.out[done:d.keep]); err != nil {
+		return err
+	}
+	d.pending = d.pending[:len(d.pending)-1] // what follows the last token nobody asks
+	d.watch(PhaseCommit, d.out[:done], nil, 1)
+	if _, _, err := d.forward(ctx, nil, d.bounded); err != nil && !errors.Is(err, errDeadline) {
+		return err
+	}
+	return nil
+}
+
+// commit makes the tokens of a finished block pending, n being those of the answer before
+// it. The token before them is forgotten and read again, now that it is known which
+// prediction of it to ask for.
+func (d *decoder) commit(n int, block []backend.TokenID) error {
+	if err := d.truncate(d.start + n - 1); err != nil {
+		return err
+	}
+	before := d.last
+	if n > 0 {
+		before = d.out[n-1]
+	}
+	d.pending = d.pending[:0]
+	for _, t := range block {
+		d.pending = append(d.pending, contextRow{token: before, want: backend.WantTarget, target: t})
+		before = t
+	}
+	d.pending = append(d.pending, contextRow{token: before, target: backend.NoToken})
+	return nil
+}
+
+// watch shows a state; more is added to the number of forwards that have been.
+func (d *decoder) watch(phase Phase, done []backend.TokenID, cells []Cell, more int) {
+	if d.opt.Watch != nil {
+		d.opt.Watch(State{Forward: d.forwards + more, Block: d.blocks, Phase: phase, Done: done, Cells: cells})
+	}
+}

@@ -1,0 +1,137 @@
+package denoise
+
+import (
+	"context"
+	"math"
+
+	"github.com/seedling-lsp/seedling/engine/backend"
+)
+
+// rideAlong is how likely a draft must be for the canvas behind it to be looked at in
+// the forward that reads the draft: the look is in vain unless all of the draft holds.
+const rideAlong = 0.5
+
+// causal writes what greedy causal decoding writes. In Verify, each forward reads the
+// token that is known to come next and a draft after it, and looks at a canvas of masks
+// behind them, for the next draft, in one denoising step. What the causal reading agrees
+// with is accepted, and at the first disagreement its own token: at least one token a
+// forward, as without any draft.
+//
+// (More steps a draft would be better drafts, but forwards that may bring nothing.)
+func (d *decoder) causal(ctx context.Context) error {
+	d.pending[len(d.pending)-1].want = backend.WantTop
+	var draft []backend.Top // read with the pending rows, not accepted yet
+	ride := true
+	for ; ; d.blocks++ {
+		if d.room == 0 {
+			d.reason = Budget
+			return nil
+		}
+		var canvas []canvasRow
+		if size := d.draftSize(len(draft)); ride && size > 1 {
+			for range size {
+				canvas = append(canvas, canvasRow{token: d.opt.Tokens.Mask, ask: true})
+			}
+		}
+		tops, guesses, err := d.forward(ctx, canvas, d.bounded)
+		if err != nil {
+			return d.late(err, d.out)
+		}
+		n := len(d.out)
+		over, held, err := d.accept(tops, draft)
+		if err != nil {
+			return err
+		}
+		draft, ride = nil, true
+		if !over && held {
+			draft, ride = d.draft(guesses)
+		}
+		d.show(n, tops, draft)
+		if over {
+			d.blocks++
+			return nil
+		}
+		d.pending = d.pending[:0]
+		d.pending = append(d.pending, contextRow{token: d.out[len(d.out)-1], want: backend.WantTop, target: backend.NoToken})
+		for _, t := range draft {
+			d.pending = append(d.pending, contextRow{token: t.Best, want: backend.WantTop, target: backend.NoToken})
+		}
+	}
+}
+
+// draftSize is how large a canvas may be behind a draft of n tokens.
+func (d *decoder) draftSize(n int) int {
+	if d.opt.Mode != Verify {
+		return 0
+	}
+	return min(d.opt.BlockSize, d.room-len(d.out)-n, d.limits.Rows-len(d.pending))
+}
+
+// accept compares a draft with the causal predictions, tops[i] being that of draft[i] and
+// the last one that of the token behind it. It forgets what was read of a wrong draft, and
+// reports whether the run is over and whether all of the draft held.
+func (d *decoder) accept(tops, draft []backend.Top) (over, held bool, err error) {
+	right := 0
+	for right < len(draft) && tops[right].Best == draft[right].Best {
+		right++
+	}
+	if err := d.truncate(d.read - (len(draft) - right)); err != nil {
+		return false, false, err
+	}
+	for _, t := range tops[:right+1] {
+		if t.Best == d.opt.Tokens.End {
+			return d.settle(d.out, true), false, nil
+		}
+		d.out = append(d.out, t.Best)
+		d.logs = append(d.logs, log(t.Prob))
+		if d.settle(d.out, false) {
+			return true, false, nil
+		}
+	}
+	return false, right == len(draft), nil
+}
+
+// draft takes the guesses for the positions from the newest token on: they are of use if
+// the first of them is that token. It reports whether a canvas behind the draft is worth
+// its rows.
+func (d *decoder) draft(guesses []backend.Top) (draft []backend.Top, ride bool) {
+	if len(guesses) == 0 || guesses[0].Best != d.out[len(d.out)-1] {
+		return nil, true
+	}
+	likely := float32(1)
+	for _, g := range guesses[1:] {
+		if g.Best == d.opt.Tokens.End {
+			return draft, false // the row before it will tell
+		}
+		if !(g.Prob >= d.opt.DraftThreshold) || len(d.out)+len(draft)+1 >= d.room {
+			break
+		}
+		draft = append(draft, g)
+		likely *= g.Prob
+	}
+	return draft, likely >= rideAlong
+}
+
+// show lets people watch: what the forward accepted after n tokens, and the next draft.
+func (d *decoder) show(n int, tops, draft []backend.Top) {
+	if d.opt.Watch == nil {
+		return
+	}
+	d.cells = d.cells[:0]
+	for i, t := range d.out[n:] {
+		d.cells = append(d.cells, Cell{Token: t, Changed: true, Prob: tops[i].Prob})
+	}
+	if d.reason == Ended && len(d.out)-n < len(tops) && tops[len(d.out)-n].Best == d.opt.Tokens.End {
+		d.cells = append(d.cells, Cell{Token: d.opt.Tokens.End, Changed: true, Prob: tops[len(d.out)-n].Prob})
+	}
+	for _, t := range draft {
+		d.cells = append(d.cells, Cell{Token: t.Best, Prob: t.Prob})
+	}
+	d.watch(PhaseDenoise, d.out[:n], d.cells, 0)
+}
+
+// log is the logarithm of a probability; of zero, that of the least above it, so that no
+// mean is infinite.
+func log(p float32) float32 {
+	return float32(math.Log(max(float64(p), math.SmallestNonzeroFloat32)))
+}
