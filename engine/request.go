@@ -42,6 +42,11 @@ type Request struct {
 	Stop func(decided string) (keep int, name string)
 	// Watch is called after each denoising step with the canvas as it stands. nil: not.
 	Watch func(Step)
+	// Settings say how bold decoding is; zero fields take the engine's.
+	Settings denoise.Settings
+	// Score asks for Result.LogProb even where it costs a forward: in Diffusion the last
+	// block is else not read causally. MinLogProb implies it.
+	Score bool
 	// MinLogProb withholds answers whose mean log-probability per token (nats, by the
 	// causal reading) is below it. 0: none is withheld.
 	MinLogProb float64

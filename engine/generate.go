@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/denoise"
+)
+
+const (
+	defaultMaxTokens = 64
+	// rideRows is how many unread tokens of a context are left to the first denoising
+	// forward: so few rows cost less there than a pass of their own.
+	rideRows = 16
+)
+
+// Generate answers a request: it waits for the device, reads what is new of the context
+// and decides the gap. The error is ErrSuperseded, ErrClosed, the cause of ctx's end, or
+// the backend's failure; an answer cut short by the deadline is none.
+func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
+	if e.broken != nil {
+		return Result{}, e.broken
+	}
+	if ctx.Err() != nil {
+		return Result{}, context.Cause(ctx)
+	}
+	if req.MaxTokens <= 0 {
+		req.MaxTokens = defaultMaxTokens
+	}
+	if req.BlockSize <= 0 {
+		req.BlockSize = e.model.Config.Seedling.BlockSize
+	}
+	req.Settings = req.Settings.Or(e.opt.Settings)
+	req.Score = req.Score || req.MinLogProb != 0
+	if res, ok := e.recall.find(req); ok {
+		e.queue.answered(req.Document, req.Priority)
+		return res, nil
+	}
+	t, err := e.queue.join(ctx, req.Document, req.Priority)
+	if err != nil {
+		return Result{}, err
+	}
+	defer e.queue.leave(t)
+	w := encode(e.model.Tokenizer, req, e.model.Config.MaxPositions, req.MaxTokens)
+	if err := t.wait(req.Deadline); err != nil {
+		if errors.Is(err, errLate) {
+			return Result{Stop: denoise.Deadline.String()}, nil
+		}
+		return Result{}, err
+	}
+	res, err := e.serve(t.ctx, req, w)
+	if err == nil || t.ctx.Err() != nil {
+		return res, err
+	}
+	if err = e.fallBack(err); err != nil {
+		return Result{}, err
+	}
+	return e.serve(t.ctx, req, w)
+}
+
+// fallBack puts the fallback in the place of a backend that failed. It gives an error
+// when there is none, or when the failure is not the device's.
+func (e *Engine) fallBack(failure error) error {
+	for _, ours := range []error{backend.ErrBatch, backend.ErrSequence, backend.ErrFull} {
+		if errors.Is(failure, ours) {
+			// Another device would refuse it as well. The contexts may be at fault: none stays.
+			return errors.Join(failure, e.device.contexts.clear())
+		}
+	}
+	failure = fmt.Errorf("engine: the backend failed (run `seedling doctor`): %w", failure)
+	if e.device.failed {
+		return failure
+	}
+	e.device.failed = true
+	if e.opt.Report != nil {
+		e.opt.Report(failure)
+	}
+	if e.opt.Fallback == nil {
+		return failure
+	}
+	b, err := e.opt.Fallback()
+	if err != nil {
+		return errors.Join(failure, fmt.Errorf("engine: no fallback either: %w", err))
+	}
+	// What closing a lost device says is of no use to anyone.
+	_ = e.device.contexts.b.Close()
+	e.use(b)
+	return nil
+}
+
+// serve answers a request on the device, which is the caller's until it returns.
+func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, error) {
+	begin := time.Now()
+	c := e.device.contexts
+	positions := min(e.model.Config.MaxPositions, c.b.Limits().Positions)
+	tokens := w.layout(e.model.Config.Seedling.Tokens, positions)
+	h, err := c.find(tokens, req.Document)
+	if err != nil {
+		return Result{}, err
+	}
+	res := Result{ContextTokens: len(tokens), CachedTokens: len(h.tokens)}
+	late, err := e.prefill(ctx, req, h, tokens, &res)
+	res.Prefill = time.Since(begin)
+	if err != nil || late {
+		res.Stop = denoise.Deadline.String()
+		return res, err
+	}
+	begin = time.Now()
+	ans := &answer{tok: e.model.Tokenizer, rule: req.Stop}
+	out, err := denoise.Run(ctx, c.b, h.seq, tokens[len(h.tokens):], denoise.Options{
+		Settings:  req.Settings,
+		Mode:      req.Decode,
+		BlockSize: req.BlockSize,
+		MaxTokens: req.MaxTokens,
+		Positions: positions,
+		Tokens:    e.model.tokens(),
+		Revises:   e.model.Config.Seedling.Revises,
+		Score:     req.Score,
+		Deadline:  req.Deadline,
+		Stop:      ans.look,
+		Watch:     e.watcher(req.Watch, res.Forwards),
+	})
+	res.Denoise = time.Since(begin)
+	res.Forwards += out.Forwards
+	if unsettled := c.settle(h, append(tokens, out.Decided...)); err == nil {
+		err = unsettled
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return e.finish(req, res, out, ans), nil
+}
+
+// prefill reads the context but for the tokens that ride along with the first denoising
+// forward. late says that the deadline came first.
+func (e *Engine) prefill(ctx context.Context, req Request, h *held, tokens []backend.TokenID, res *Result) (late bool, err error) {
+	if len(tokens)-len(h.tokens) <= rideRows {
+		return false, nil
+	}
+	until := ctx
+	if !req.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		until, cancel = context.WithDeadlineCause(ctx, req.Deadline, errLate)
+		defer cancel()
+	}
+	err = e.device.contexts.read(until, h, tokens, len(tokens)-1, func() {
+		res.Forwards++
+		if req.Watch != nil {
+			req.Watch(Step{Forward: res.Forwards, Phase: denoise.PhasePrefill})
+		}
+	})
+	if errors.Is(err, errLate) && ctx.Err() == nil {
+		return true, nil
+	}
+	return false, err
+}
+
+// finish makes a result of what was decided.
+func (e *Engine) finish(req Request, res Result, out denoise.Result, ans *answer) Result {
+	stopped := out.Reason == denoise.Stopped
+	valid, _ := ans.decode(out.Decided)
+	keep := valid
+	res.Stop = out.Reason.String()
+	if stopped {
+		keep, res.Stop = ans.keep, ans.stop
+	}
+	res.Text = string(ans.buf[:keep])
+	res.Tokens = covering(ans.ends, keep)
+	if res.Tokens <= len(out.LogProbs) {
+		res.LogProb = mean(out.LogProbs[:res.Tokens])
+	}
+	if req.MinLogProb != 0 && res.LogProb < req.MinLogProb {
+		res.Text, res.Tokens, res.Stop = "", 0, "withheld"
+	}
+	if req.Document != "" {
+		if res.Text == "" || out.Reason == denoise.Deadline {
+			e.recall.forget(req.Document)
+			return res
+		}
+		ans.ends = ans.ends[:covering(ans.ends, valid)]
+		ans.ends[len(ans.ends)-1] = valid
+		question := req
+		question.Stop, question.Watch = nil, nil
+		e.recall.put(req.Document, &recalled{req: question, text: res.Text, decided: string(ans.buf[:valid]),
+			ends: ans.ends, logs: out.LogProbs, ruled: stopped, result: res})
+	}
+	return res
+}
+
+// watcher shows states of the canvas as text; before is the number of forwards that the
+// prefill took.
+func (e *Engine) watcher(show func(Step), before int) func(denoise.State) {
+	if show == nil {
+		return nil
+	}
+	text := func(tokens []backend.TokenID) string {
+		a := answer{tok: e.model.Tokenizer}
+		n, _ := a.decode(tokens)
+		return string(a.buf[:n])
+	}
+	return func(s denoise.State) {
+		step := Step{Forward: before + s.Forward, Block: s.Block, Done: text(s.Done), Phase: s.Phase}
+		for _, c := range s.Cells {
+			cell := Cell{Masked: c.Masked, Changed: c.Changed, Prob: c.Prob}
+			if !c.Masked {
+				cell.Text = string(e.model.Tokenizer.Token(int32(c.Token)))
+			}
+			step.Cells = append(step.Cells, cell)
+		}
+		show(step)
+	}
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// maxRecalled is how many documents' last answers are kept.
+const maxRecalled = 64
+
+// recall keeps each document's last answer: a person who types along what was suggested
+// gets the rest of it without a forward.
+type recall struct {
+	mu   sync.Mutex
+	last map[string]*recalled
+	time uint64
+}
+
+// recalled is an answer and what it answers.
+type recalled struct {
+	req     Request // without Stop and Watch
+	text    string  // the answer
+	decided string  // with what was decided beyond it, which a stop rule must see again
+	ends    []int   // length of decided after each of its tokens
+	logs    []float32
+	ruled   bool // the stop rule ended it
+	result  Result
+	used    uint64
+}
+
+// put keeps an answer, in place of the document's last one.
+func (r *recall) put(document string, a *recalled) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil {
+		r.last = map[string]*recalled{}
+	}
+	r.time++
+	a.used = r.time
+	r.last[document] = a
+	if len(r.last) > maxRecalled {
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(r.last)), func(a, b string) int {
+			return int(int64(r.last[a].used) - int64(r.last[b].used))
+		})
+		delete(r.last, oldest)
+	}
+}
+
+// forget drops a document's answer.
+func (r *recall) forget(document string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.last, document)
+}
+
+// find answers a request whose prefix is that of the document's last answer and then a
+// beginning of the answer itself, all else being the same: with the rest of it, cut by the
+// request's own stop rule. It does not answer when the rule would want to see more than
+// was decided then.
+func (r *recall) find(req Request) (Result, bool) {
+	if req.Document == "" || req.Watch != nil { // who watches wants to see it done
+		return Result{}, false
+	}
+	r.mu.Lock()
+	a := r.last[req.Document]
+	r.mu.Unlock()
+	if a == nil || !a.same(req) {
+		return Result{}, false
+	}
+	typed, ok := strings.CutPrefix(req.Prefix, a.req.Prefix)
+	if !ok || len(typed) >= len(a.text) || !strings.HasPrefix(a.text, typed) {
+		return Result{}, false
+	}
+	n := len(typed)
+	if !utf8.RuneStart(a.decided[n]) {
+		return Result{}, false
+	}
+	keep, stop := len(a.decided), ""
+	if req.Stop != nil {
+		for _, end := range a.ends { // token by token, as when it was decided
+			if end <= n {
+				continue
+			}
+			valid, _ := validPrefix([]byte(a.decided[n:end]))
+			if k, name := req.Stop(a.decided[n : n+valid]); name != "" {
+				keep, stop = n+runeStart([]byte(a.decided[n:n+valid]), k), name
+				break
+			}
+		}
+	}
+	if stop == "" {
+		if a.ruled {
+			return Result{}, false // the rule then stopped it, the rule now would go on
+		}
+		stop = a.result.Stop
+	}
+	res := a.result
+	res.Text, res.Stop = a.decided[n:keep], stop
+	res.Forwards, res.Prefill, res.Denoise = 0, 0, 0
+	res.CachedTokens = res.ContextTokens
+	first, last := covering(a.ends, n+1)-1, covering(a.ends, keep)
+	if keep == n {
+		first, last = 0, 0
+	}
+	res.Tokens = last - first
+	res.LogProb = 0
+	if last <= len(a.logs) {
+		res.LogProb = mean(a.logs[first:last])
+	}
+	return res, true
+}
+
+// same says whether req asks what a answered, but for the prefix.
+func (a *recalled) same(req Request) bool {
+	b := &a.req
+	return b.Path == req.Path && b.Suffix == req.Suffix && slices.Equal(b.Snippets, req.Snippets) &&
+		b.Decode == req.Decode && b.BlockSize == req.BlockSize && b.MaxTokens == req.MaxTokens &&
+		b.Settings == req.Settings && b.MinLogProb == req.MinLogProb && (b.Score || !req.Score)
+}
+
+// mean of log-probabilities; 0 of none.
+func mean(logs []float32) float64 {
+	if len(logs) == 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, l := range logs {
+		sum += float64(l)
+	}
+	return sum / float64(len(logs))
+}
