@@ -141,7 +141,7 @@ func (a *around) lookRight() {
 // has brackets that nothing closes yet, but its indentation is right.
 func (s *scanner) aligned(level int, closing byte, indent int) int {
 	for i := level; i >= 0; i-- {
-		if s.stack[i].open == opener(closing) && s.stack[i].indent == indent {
+		if s.stack[i].open == opener(closing) && s.stack[i].aligns(indent) {
 			return i
 		}
 	}
@@ -190,8 +190,8 @@ func (a *around) opened(function bool) (h header, ok bool) {
 // not know by the words before it.
 func (a *around) headerAt(level int) header {
 	b := a.sc.stack[level]
-	h := header{level: level, indent: b.indent, head: b.head, at: b.at}
-	if b.head < 0 || b.head > b.at {
+	h := header{level: level, indent: b.own, head: b.head.at, at: b.at}
+	if h.head < 0 || h.head > b.at {
 		h.head = b.at
 	}
 	if b.quote.close != "" {
@@ -284,12 +284,9 @@ func (a *around) indentedHeader() (h header, ok bool) {
 	}
 	var start, indent int
 	switch {
-	case a.sc.head >= 0 && a.sc.prev == ':':
-		start, indent = a.sc.head, a.sc.indent
-		if ls, ok := lineStart(text, start); ok {
-			indent = width(text[ls:start])
-		}
-	case a.sc.head >= 0:
+	case a.sc.head.at >= 0 && a.sc.prev == ':':
+		start, indent = a.sc.head.at, a.sc.head.indent
+	case a.sc.head.at >= 0:
 		return h, false
 	case l[0].valid && l[0].opens:
 		start, indent = l[0].start, l[0].indent

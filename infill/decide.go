@@ -118,8 +118,14 @@ func (a *around) rule(m Mode, opt Options) *rule {
 	r := &rule{mode: m, start: a.held.clone(), carry: a.carry, below: len(a.sc.stack), target: -1, maxLine: opt.MaxLines}
 	// Positions of the rule count from the carried text on.
 	r.start.line = 0
-	if r.start.head >= 0 {
-		r.start.head = 0
+	r.start.fresh = false // the indentation is that of the cursor's line, whatever follows
+	if old := r.start.head.at; old >= 0 {
+		r.start.head.at = 0
+		for i := range r.start.stack {
+			if r.start.stack[i].head.at == old {
+				r.start.stack[i].head.at = 0
+			}
+		}
 	}
 	if m == Function {
 		r.maxLine *= 2
@@ -163,7 +169,9 @@ func (a *around) literalEndsNear() bool {
 	if a.literalEnd < 0 {
 		return false
 	}
-	return a.literalEnd <= a.lineTo || blank(a.doc.Text[a.lineTo:a.literalEnd])
+	// Plain quotes at the start of the next line rather open another string.
+	long := a.sc.in == inBlockComment || a.sc.lit.close == "`" || len(a.sc.lit.close) > 1
+	return a.literalEnd <= a.lineTo || long && blank(a.doc.Text[a.lineTo:a.literalEnd])
 }
 
 func (a *around) indentedRule(r *rule) {

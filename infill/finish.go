@@ -111,7 +111,7 @@ func (f fit) due() int {
 		return f.sc.last[0].indent
 	}
 	if n := len(f.sc.stack); n > 0 {
-		return f.sc.stack[n-1].indent + 1
+		return min(f.sc.stack[n-1].own, f.sc.stack[n-1].other) + 1
 	}
 	return 0
 }
@@ -162,73 +162,134 @@ func (f fit) between(lv, top int) bool {
 	return false
 }
 
-// line fits a text of one line.
+// choice is a reading of the answer for one line: what to insert, and where the text
+// that it replaces ends.
+type choice struct {
+	text string
+	end  int
+}
+
+// line fits a text of one line. There are several readings of it (as it is; without the
+// end that stands right of the cursor already; cut before a bracket that is closed
+// there; in place of the right part; with its own brackets closed): the one that leaves
+// the brackets of the document in the best order wins, the first of equals.
 func (f fit) line(text string) (string, int) {
 	right := strings.TrimRight(f.right, " \t")
-	if f.sc.in != inCode {
-		return f.inLiteral(text, right), f.at
-	}
 	if blank(right) {
-		if r := f.reach(text); r.repeats >= 0 {
-			text = text[:r.repeats]
-		}
-		text = strings.TrimRight(text, " \t")
-		if f.repeatsBelow(text) {
-			return "", f.at
-		}
-		return text, f.at
+		text, right = strings.TrimRight(text, " \t"), ""
 	}
-	if k := f.overlap(text, right); k > 0 {
-		return f.beforeRight(text[:len(text)-k]), f.at
-	}
-	if r := f.reach(text); r.repeats >= 0 {
-		if end, ok := f.rewrites(text, right, r.repeats); ok {
-			return strings.TrimRight(text, " \t"), end
+	var choices []choice
+	add := func(text string, end int) { choices = append(choices, choice{text, end}) }
+	for k := min(len(text), len(right)); k > 0; k-- {
+		if strings.HasSuffix(text, right[:k]) && !blank(right[:k]) && wordEdge(text, right, k) {
+			add(text[:len(text)-k], f.at)
 		}
-		text = text[:r.repeats]
 	}
-	return f.beforeRight(f.balanced(text)), f.at
-}
-
-// inLiteral fits a text inside of a string or comment.
-func (f fit) inLiteral(text, right string) string {
-	if right == "" {
-		text = strings.TrimRight(text, " \t")
-		if f.repeatsBelow(text) {
-			return ""
+	add(text, f.at)
+	if f.d.brackets && f.sc.in != inLineComment && f.sc.in != inBlockComment {
+		r := f.reach(text)
+		if r.repeats >= 0 {
+			if f.rewrites(text, right, r.repeats) {
+				add(strings.TrimRight(text, " \t"), f.lineTo)
+			}
+			add(text[:r.repeats], f.at)
 		}
-		if f.sc.in == inString {
-			if r := f.reach(text); r.repeats >= 0 {
-				text = strings.TrimRight(text[:r.repeats], " \t")
+		if right != "" {
+			last := choices[len(choices)-1].text
+			add(f.balanced(last), f.at)
+		}
+	}
+	best, least := choices[0], 1<<30
+	if len(choices) > 1 {
+		for _, c := range choices {
+			if bad := f.disorder(c, least); bad < least {
+				best, least = c, bad
 			}
 		}
-		return text
 	}
-	for k := min(len(text), len(right)); k > 0; k-- {
-		if strings.HasSuffix(text, right[:k]) && f.wordEdge(text, right, k) {
-			return text[:len(text)-k]
+	if right == "" {
+		best.text = strings.TrimRight(best.text, " \t")
+		if f.repeatsBelow(best.text) {
+			best.text = ""
 		}
 	}
-	return text
+	if best.end == f.at {
+		best.text = f.beforeRight(best.text)
+	}
+	return best.text, best.end
 }
 
-// overlap is the length of the longest end of text that stands right of the cursor
-// already and can go without breaking the balance of brackets.
-func (f fit) overlap(text, right string) int {
-	for k := min(len(text), len(right)); k > 0; k-- {
-		if !strings.HasSuffix(text, right[:k]) || blank(right[:k]) || !f.wordEdge(text, right, k) {
-			continue
-		}
-		if r := f.reach(text[:len(text)-k]); r.repeats < 0 && r.open == 0 && r.end.in == inCode && r.lowest == len(f.sc.stack) {
-			return k
-		}
+// disorder counts what is wrong with the brackets and strings from the cursor on if the
+// choice were taken, up to where the outermost bracket around the cursor is closed:
+// closing brackets with nothing to close, brackets left open inside of others, lines
+// that begin with a closing bracket and are not indented like the one that opened it,
+// strings left open. A bracket that the text opens at the line's end is in order whether
+// or not something closes it. It may give up counting at most.
+func (f fit) disorder(c choice, most int) int {
+	bad := f.count(c, most, false)
+	if end := strings.TrimRight(c.text, " \t"); end != "" && strings.IndexByte("([{", end[len(end)-1]) >= 0 {
+		bad = min(bad, f.count(c, bad, true))
 	}
-	return 0
+	return bad
+}
+
+// count is disorder; with forgive a bracket that the line opens at its end is taken for
+// none.
+func (f fit) count(c choice, most int, forgive bool) int {
+	sc := f.rule.start.clone()
+	head := f.rule.carry + c.text
+	limit := min(len(f.doc.Text), f.lineTo+lookAhead/4)
+	if len(f.closes) == 0 {
+		limit = f.lineTo
+	} else if f.closes[0] >= 0 && f.closes[0] < limit {
+		limit, _ = lineEnd(f.doc.Text, f.closes[0])
+	}
+	whole := head + f.doc.Text[c.end:max(c.end, limit)]
+	bad, opened, first := 0, -1, true
+	lineAt, left := 0, f.left
+	for i := 0; i < len(whole) && bad < most; {
+		was := sc.in
+		next, ev := sc.step(whole, i, true)
+		switch ev {
+		case evOpen:
+			if i < len(head) {
+				opened = len(sc.stack) - 1
+			}
+		case evNewline:
+			if was == inString && sc.in == inCode {
+				bad++
+			}
+			if forgive && first && opened >= 0 && opened == len(sc.stack)-1 && strings.IndexByte("([{", sc.prev) >= 0 {
+				sc.pop(opened)
+			}
+			first, lineAt, left = false, next, ""
+		case evClose:
+			lv := sc.level(whole[i])
+			if lv < 0 {
+				bad += 2 // worse than one left open, which a person may still close
+				break
+			}
+			if indent := left + whole[lineAt:i]; blank(indent) {
+				w := width(indent)
+				lv = sc.aligned(lv, whole[i], w)
+				if !sc.stack[lv].aligns(w) {
+					bad++
+				}
+			}
+			bad += len(sc.stack) - 1 - lv
+			sc.pop(lv)
+			if lv <= opened {
+				opened = -1
+			}
+		}
+		i = next
+	}
+	return bad
 }
 
 // wordEdge says whether an overlap of k bytes begins and ends at the edges of words, so
 // that the last letter of one word is not taken for the first of another.
-func (f fit) wordEdge(text, right string, k int) bool {
+func wordEdge(text, right string, k int) bool {
 	i := len(text) - k
 	if !utf8.RuneStart(text[i]) || k < len(right) && !utf8.RuneStart(right[k]) {
 		return false
@@ -239,51 +300,21 @@ func (f fit) wordEdge(text, right string, k int) bool {
 	return i == 0 || !isWord(text[i-1]) || !isWord(text[i])
 }
 
-// rewrites says whether text from the byte i on writes all of the line's right part anew
-// and goes on; end is then where the line ends.
-func (f fit) rewrites(text, right string, i int) (end int, ok bool) {
-	if strings.Trim(right, ")]}\"'`;,: ") != "" || !strings.HasPrefix(text[i:], right) {
-		return 0, false
-	}
-	// The brackets that stay closed after the line may not be closed by the text.
-	sc := f.rule.start.clone()
-	lowest := len(sc.stack)
-	for j := 0; j < len(text); {
-		next, ev := sc.step(text, j, true)
-		if ev == evClose {
-			lv := sc.level(text[j])
-			if lv < 0 {
-				return 0, false
-			}
-			if lv < lowest {
-				if c := f.closes[lv]; c >= f.lineTo {
-					return 0, false
-				}
-				lowest = lv
-			}
-			sc.pop(lv)
-		}
-		j = next
-	}
-	for lv, c := range f.closes {
-		if c >= 0 && c < f.lineTo && lv < lowest {
-			return 0, false // the right part closed more than the text does
-		}
-	}
-	return f.lineTo, true
+// rewrites says whether text from the byte i on begins with all of the line's right part,
+// and that is only what editors write by themselves.
+func (f fit) rewrites(text, right string, i int) bool {
+	return right != "" && strings.Trim(right, ")]}\"'`;,: ") == "" && strings.HasPrefix(text[i:], right)
 }
 
-// balanced closes what the text leaves open before the right part of the line.
+// balanced closes what the text leaves open.
 func (f fit) balanced(text string) string {
 	r := f.reach(text)
-	if r.repeats >= 0 || r.open <= 0 && r.end.in == inCode || !f.d.brackets {
+	if r.open <= 0 && r.end.in == inCode {
 		return text
 	}
 	text = strings.TrimRight(text, " \t")
-	if r.end.in == inString && !r.end.lit.lines {
+	if r.end.in == inString && !r.end.lit.lines && f.sc.in == inCode {
 		text += r.end.lit.close
-	} else if r.end.in != inCode {
-		return "" // a comment or a raw string would swallow the right part
 	}
 	for i := len(r.end.stack) - 1; i >= r.lowest; i-- {
 		text += string(closer(r.end.stack[i].open))
@@ -293,7 +324,7 @@ func (f fit) balanced(text string) string {
 
 // beforeRight drops white space at the end that stands right of the cursor again.
 func (f fit) beforeRight(text string) string {
-	if f.right != "" && (f.right[0] == ' ' || strings.IndexByte(")]};,", f.right[0]) >= 0) {
+	if f.right != "" && (f.right[0] == ' ' || f.sc.in == inCode && strings.IndexByte(")]};,", f.right[0]) >= 0) {
 		return strings.TrimRight(text, " \t")
 	}
 	return text

@@ -29,14 +29,27 @@ const (
 	evWait // more text is needed to tell
 )
 
-// bracket is one that is open.
+// bracket is one that is open. A statement may go over lines before it opens its block,
+// so the bracket that closes it is indented like the line where the statement starts, or
+// like the one where the bracket stands: own is the likelier.
 type bracket struct {
-	open   byte    // ( [ {
-	at     int     // where, in the scanned text
-	indent int     // columns of indentation of its line
-	line   int     // where its line starts
-	head   int     // where its statement starts
-	quote  literal // for an interpolation: the template string that it stands in
+	open  byte // ( [ {
+	at    int  // where, in the scanned text
+	own   int  // columns of indentation of the line it belongs to
+	other int  // the same of the other line that it may belong to
+	line  int  // where the line it belongs to starts
+	head  margin
+	quote literal // for an interpolation: the template string that it stands in
+}
+
+// aligns says whether a closing bracket at a column could belong to the bracket.
+func (b bracket) aligns(column int) bool { return column == b.own || column == b.other }
+
+// margin is where a statement starts.
+type margin struct {
+	at     int // its first byte, -1 before that
+	line   int // where its line starts
+	indent int // columns of indentation of that line
 }
 
 // literal is the string or comment that the scanner is in.
@@ -74,13 +87,13 @@ type scanner struct {
 	line   int    // start of the line
 	indent int    // its indentation, in columns
 	fresh  bool   // nothing but white space on the line so far
-	head   int    // start of the statement, -1 before its first byte
+	head   margin // of the statement
 	code   bool   // the statement has code other than strings
 	last   [2]logical
 }
 
 func newScanner(d *dialect, at int) scanner {
-	return scanner{d: d, line: at, fresh: true, head: -1}
+	return scanner{d: d, line: at, fresh: true, head: margin{at: -1}}
 }
 
 func (s *scanner) clone() scanner {
@@ -131,7 +144,7 @@ func (s *scanner) pop(level int) {
 	if b.quote.close != "" {
 		s.in, s.lit = inString, b.quote // an interpolation ended: back in its string
 	} else if b.open == '{' && !s.d.indented {
-		s.head, s.code = -1, false // a block ends its statement
+		s.head.at, s.code = -1, false // a block ends its statement
 	}
 }
 
@@ -198,8 +211,8 @@ func (s *scanner) newline(i int) { s.line, s.indent, s.fresh = i+1, 0, true }
 
 // lineBreak takes the line feed at i in code.
 func (s *scanner) lineBreak(text string, i int) (int, event) {
-	if s.head >= 0 && s.endsStatement(text) {
-		s.endStatement(text)
+	if s.head.at >= 0 && s.endsStatement(text) {
+		s.endStatement()
 	}
 	s.newline(i)
 	return i + 1, evNewline
@@ -208,7 +221,7 @@ func (s *scanner) lineBreak(text string, i int) (int, event) {
 // endsStatement says whether a line end in code ends the statement.
 func (s *scanner) endsStatement(text string) bool {
 	d := s.d
-	if d.preproc && s.head < len(text) && text[s.head] == '#' {
+	if d.preproc && s.head.at < len(text) && text[s.head.at] == '#' {
 		return s.prev != '\\'
 	}
 	if !d.newlineEnds || s.prev == '\\' {
@@ -223,13 +236,21 @@ func (s *scanner) endsStatement(text string) bool {
 	return strings.IndexByte(",=(+-*/&|?:.<", s.prev) < 0
 }
 
-func (s *scanner) endStatement(text string) {
-	if s.d.indented && s.head >= 0 && s.head <= len(text) {
-		start := strings.LastIndexByte(text[:s.head], '\n') + 1
+func (s *scanner) endStatement() {
+	if s.d.indented && s.head.at >= 0 {
 		s.last[1] = s.last[0]
-		s.last[0] = logical{start: s.head, indent: width(text[start:s.head]), opens: s.prev == ':', prose: !s.code, valid: true}
+		s.last[0] = logical{start: s.head.at, indent: s.head.indent, opens: s.prev == ':', prose: !s.code, valid: true}
 	}
-	s.head, s.code = -1, false
+	s.head.at, s.code = -1, false
+}
+
+// push opens a bracket.
+func (s *scanner) push(open byte, at int, quote literal) {
+	b := bracket{open: open, at: at, own: s.head.indent, other: s.indent, line: s.head.line, head: s.head, quote: quote}
+	if n := len(s.stack); n > 0 && s.stack[n-1].head.at == s.head.at || open != '{' {
+		b.own, b.other, b.line = s.indent, s.head.indent, s.line // inside of another bracket of the statement
+	}
+	s.stack = append(s.stack, b)
 }
 
 func (s *scanner) blockComment(text string, i int, final bool) (int, event) {
@@ -293,7 +314,7 @@ func (s *scanner) string(text string, i int, final bool) (int, event) {
 			return i, evWait
 		}
 		if strings.HasPrefix(text[i:], "${") {
-			s.stack = append(s.stack, bracket{open: '{', at: i + 1, indent: s.indent, line: s.line, head: s.head, quote: s.lit})
+			s.push('{', i+1, s.lit)
 			s.in, s.prev = inCode, '{'
 			return i + 2, evOpen
 		}
@@ -331,8 +352,8 @@ func (s *scanner) codeStep(text string, i int, final, tight bool) (int, event) {
 	if n, ev := s.comment(text, i, final); ev != evNothing || n > i {
 		return n, ev
 	}
-	if s.head < 0 {
-		s.head, s.code = i, false
+	if s.head.at < 0 {
+		s.head, s.code = margin{i, s.line, s.indent}, false
 	}
 	n, ev := s.openString(text, i, final, tight)
 	if ev == evWait {
@@ -345,9 +366,9 @@ func (s *scanner) codeStep(text string, i int, final, tight bool) (int, event) {
 	s.code = true
 	switch c {
 	case '(', '[', '{':
-		s.stack = append(s.stack, bracket{open: c, at: i, indent: s.indent, line: s.line, head: s.head})
+		s.push(c, i, literal{})
 		if c == '{' && !s.d.indented {
-			s.head, s.code = -1, false
+			s.head.at, s.code = -1, false
 		}
 		s.prev, s.word = c, ""
 		return i + 1, evOpen
@@ -356,7 +377,7 @@ func (s *scanner) codeStep(text string, i int, final, tight bool) (int, event) {
 		return i + 1, evClose
 	case ';':
 		if len(s.stack) == 0 || s.stack[len(s.stack)-1].open == '{' {
-			s.endStatement(text)
+			s.endStatement()
 		}
 	}
 	if isWord(c) {

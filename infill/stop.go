@@ -129,8 +129,8 @@ func (r *rule) cutBlock(text string, skip int, final bool) (int, string) {
 				sc.pop(lv)
 			}
 		}
-		if !space {
-			solid = max(next, skip)
+		if n := len(strings.TrimRight(text[i:next], " \t\r\n")); n > 0 {
+			solid = max(i+n, skip)
 		}
 		i = next
 	}

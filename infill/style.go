@@ -38,6 +38,9 @@ func (a *around) style() style {
 		unit = 4
 	}
 	s := style{tabs: tabs > spaces, unit: unit, known: tabs != spaces}
+	if own := indentOf(a.left + a.right); own != "" {
+		s.tabs, s.known = own[0] == '\t', true // the cursor's line knows best
+	}
 	if tabs+spaces == 0 && a.d == dialectOf(a.doc.Language) && a.doc.Language.String() == "go" {
 		return style{tabs: true, known: true, unit: 4}
 	}
