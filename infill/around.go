@@ -186,8 +186,9 @@ func (a *around) opened(function bool) (h header, ok bool) {
 	return header{}, false
 }
 
-// headerAt says what the curly bracket at a level opens: by the tree, or where that does
-// not know by the words before it.
+// headerAt says what the curly bracket at a level opens: by the tree, or by the words
+// before it where the tree does not know, or would guess: of a bracket that nothing
+// closes a parser makes what fits its grammar best.
 func (a *around) headerAt(level int) header {
 	b := a.sc.stack[level]
 	h := header{level: level, indent: b.own, head: b.head.at, at: b.at}
@@ -198,7 +199,11 @@ func (a *around) headerAt(level int) header {
 		h.literal = true
 		return h
 	}
-	switch a.doc.Tree.BraceAt(ByteOffset(b.at)) {
+	brace := treesitter.BraceUnknown
+	if a.closes[level] >= 0 {
+		brace = a.doc.Tree.BraceAt(ByteOffset(b.at))
+	}
+	switch brace {
 	case treesitter.BraceFunction:
 		h.function = true
 	case treesitter.BraceMembers:
