@@ -1,6 +1,7 @@
 // Package kernels holds the trainer's compute kernels: C behind cgo, one source for
-// each operator, compiled for every instruction set and picked at run time, beside a
-// plain-Go reference that tests hold them to.
+// each operator, compiled for every instruction set and picked at run time. The tests
+// hold every table to a plain-Go reference (reference_test.go), also those that the
+// machine lacks the instructions for (package emulated).
 //
 // Invariants kept here:
 //

@@ -7,12 +7,12 @@
 #define FN_(x, y) x##_##y
 #define FN__(x, y) FN_(x, y)
 #define FN(x) FN__(x, avx2)
-#define ISA_NAME "avx2"
 #define VL 8
 #define NV 2
 #define MR 6
-#include "gemm.inc"
-#include "ops.inc"
-#include "attention.inc"
-#include "table.inc"
+#include "gemm.h"
+#include "ops.h"
+#include "attention.h"
+#include "table.h"
+SL_TABLE(sl_ops_avx2, "avx2", FN(gemm), FN(peak), "fp32");
 #endif

@@ -5,12 +5,11 @@
 #define FN_(x, y) x##_##y
 #define FN__(x, y) FN_(x, y)
 #define FN(x) FN__(x, base)
-#define ISA_NAME "base"
 #define VL 4
 #define NV 2
 #define MR 4
-#include "gemm.inc"
-#include "ops.inc"
-#include "attention.inc"
-#include "table.inc"
-
+#include "gemm.h"
+#include "ops.h"
+#include "attention.h"
+#include "table.h"
+SL_TABLE(sl_ops_base, "base", FN(gemm), FN(peak), "fp32");

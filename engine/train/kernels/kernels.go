@@ -57,8 +57,8 @@ import (
 // lengths are the caller's to get right: the trainer checks shapes once, at its edge.
 type Ops struct{ c *C.sl_ops }
 
-// Pick returns the table named ("base", "avx2", "avx512"), or the best that this
-// machine runs for "".
+// Pick returns the table named ("base", "avx2", "avx512", "avx512bf16"), or the best
+// that this machine runs for "".
 func Pick(name string) (*Ops, error) {
 	cs := C.CString(name)
 	defer C.free(unsafe.Pointer(cs))
@@ -69,8 +69,28 @@ func Pick(name string) (*Ops, error) {
 	return &Ops{p}, nil
 }
 
+// Names lists the tables this machine can run, the one that Pick prefers first.
+func Names() []string {
+	var names []string
+	for i := C.int(0); ; i++ {
+		p := C.sl_have(i)
+		if p == nil {
+			return names
+		}
+		names = append(names, C.GoString(p.name))
+	}
+}
+
+// FromTable wraps a C table (kernels.h, sl_ops) that was compiled outside this package
+// and lives as long as the program, as package emulated has them.
+func FromTable(table unsafe.Pointer) *Ops { return &Ops{(*C.sl_ops)(table)} }
+
 // Name is the instruction set of the table.
 func (o *Ops) Name() string { return C.GoString(o.c.name) }
+
+// PeakKind is the number format of the units that Gemm uses and [Ops.Peak] measures:
+// "fp32" or "bf16".
+func (o *Ops) PeakKind() string { return C.GoString(o.c.peak_kind) }
 
 func fp(s []float32) *C.float {
 	if len(s) == 0 {
@@ -99,7 +119,9 @@ func Rows(data []float32, n int) Mat { return Mat{data, n, 1} }
 func (m Mat) T() Mat { return Mat{m.Data, m.CS, m.RS} }
 
 // Gemm computes rows [m0, m1) of c (+)= a·b, a [*,k], b [k,n], c contiguous with rows
-// of ldc elements. work holds GemmWork(n, k) floats.
+// of ldc elements. Each of a and b has one stride of 1. work holds GemmWork(n, k)
+// floats. A row does not depend on the range it is computed in. A table of PeakKind
+// "bf16" rounds a and b to bf16 first and sums in fp32.
 func (o *Ops) Gemm(m0, m1, n, k int, a, b Mat, c []float32, ldc int, acc bool, work []float32) {
 	if m0 >= m1 || n == 0 {
 		return
@@ -149,7 +171,7 @@ func (o *Ops) RMSForward(n, d int, x []float32, xs int, w []float32, eps float32
 	C.call_rms_fwd(o.c, C.int(n), C.int(d), fp(x), C.long(xs), fp(w), C.float(eps), fp(y), C.long(ys), fp(inv))
 }
 
-// RMSBackward writes (or adds, with acc) dx and adds to dw.
+// RMSBackward writes (or adds, with acc) dx and adds to dw. dx may be dy.
 func (o *Ops) RMSBackward(n, d int, x []float32, xs int, w, inv, dy []float32, dys int, dx []float32, dxs int, acc bool, dw []float32) {
 	flag := C.int(0)
 	if acc {

@@ -1,5 +1,6 @@
-// Kernels of the trainer. Every operator exists once, in the .inc files, and is
-// compiled once per instruction set (isa_*.c); kernels.go picks the table at start.
+// Kernels of the trainer. Every operator exists once, in a header (gemm.h, ops.h, attention.h), and is
+// compiled once per instruction set (isa_*.c); pick.c picks the table at start. They
+// are .h files because Go's build cache sees no other kind of included file.
 //
 // All tensors are row-major float32. Nothing here allocates, keeps state or aborts;
 // sizes and pointers are the caller's to check. Unless a line says so, outputs must
@@ -11,7 +12,7 @@
 // [clean, clean+n_clean) and its noised rows [noised, noised+n_noised) of the batch.
 // Row r of a noised block sees the first lim[r] clean rows and noised rows
 // [from[r], to[r]); lim, from, to are indexed by batch row, from and to count from
-// the document's first noised row.
+// the document's first noised row. A row sees itself at least.
 typedef struct {
   int clean, n_clean, noised, n_noised;
 } sl_doc;
@@ -32,9 +33,12 @@ typedef struct {
 
 typedef struct {
   const char *name;
+  const char *peak_kind; // the number format whose units gemm and peak use
   // C[m0..m1, 0..N) (+)= A·B, where A(i,k) = A[i*ars + k*acs] and B(k,j) =
   // B[k*brs + j*bcs], one of each pair of strides being 1. C(i,j) = C[i*ldc + j].
-  // acc: add to C instead of overwriting it. work: gemm_work(N,K) floats.
+  // acc: add to C instead of overwriting it. work: gemm_work(N,K) floats. A row's
+  // result does not depend on m0 and m1. Table avx512bf16 rounds A and B to bf16
+  // (nearest, ties to even) and sums in fp32.
   void (*gemm)(int m0, int m1, int N, int K, const float *A, long ars, long acs,
                const float *B, long brs, long bcs, float *C, long ldc, int acc,
                float *work);
@@ -47,7 +51,7 @@ typedef struct {
   // inv[r] = 1/rms.
   void (*rms_fwd)(int n, int d, const float *x, long xs, const float *w, float eps,
                   float *y, long ys, float *inv);
-  // dx (+)= gradient, dw += gradient. dw is [d].
+  // dx (+)= gradient, dw += gradient. dw is [d]. dx may be dy.
   void (*rms_bwd)(int n, int d, const float *x, long xs, const float *w,
                   const float *inv, const float *dy, long dys, float *dx, long dxs,
                   int acc, float *dw);
@@ -71,13 +75,15 @@ typedef struct {
   // AdamW with bias corrections c1 = 1-b1^t, c2 = 1-b2^t; wd is decoupled.
   void (*adamw)(long n, float *w, const float *g, float *m, float *v, float lr,
                 float b1, float b2, float c1, float c2, float eps, float wd);
-  double (*peak)(long iters); // flop count of a register-resident FMA loop
+  double (*peak)(long iters); // flop count of a register-resident loop of multiply-adds
 } sl_ops;
 
 extern const sl_ops sl_ops_base;
 #if defined(__x86_64__)
-extern const sl_ops sl_ops_avx2, sl_ops_avx512;
+extern const sl_ops sl_ops_avx2, sl_ops_avx512, sl_ops_avx512bf16;
 #endif
 // The best table this machine can run, or the named one if it can; null if it cannot.
 const sl_ops *sl_pick(const char *name);
+// The i-th table this machine can run, best first; null past the last.
+const sl_ops *sl_have(int i);
 #endif

@@ -2,9 +2,10 @@ package kernels
 
 import "time"
 
-// Peak measures what the machine's fp32 units can do, in flop/s, with a
-// register-resident loop on that many threads at once: the best of three runs of
-// about 50 ms. It is the denominator of every "share of peak" that training reports.
+// Peak measures what the units that Gemm uses (PeakKind) can do on this machine, in
+// flop/s, with a register-resident loop on that many threads at once: the best of three
+// runs of about 50 ms. It is the denominator of every "share of peak" that training
+// reports.
 func (o *Ops) Peak(threads int) float64 {
 	best := 0.0
 	iters := 200_000

@@ -75,6 +75,7 @@ static inline int FN(visible)(const sl_attn *a, const sl_doc *d, const FN(qtile)
 
 static void FN(attn_fwd)(const sl_attn *a, const sl_doc *d, int g, float *work) {
   int D = a->D, H = a->H, G = a->G, per = H / G, nk = d->n_clean + d->n_noised;
+  if (nk == 0) return; // else the zeroing of the last panel would start before work
   long kp = (nk + NR - 1) / NR * NR, lds = kp;
   float *kt = work, *s = kt + kp * D;
   long kvs = (long)G * D, qs = (long)H * D;
@@ -121,6 +122,7 @@ static void FN(attn_fwd)(const sl_attn *a, const sl_doc *d, int g, float *work) 
 
 static void FN(attn_bwd)(const sl_attn *a, const sl_doc *d, int g, float *work) {
   int D = a->D, H = a->H, G = a->G, per = H / G, nk = d->n_clean + d->n_noised;
+  if (nk == 0) return;
   long kp = (nk + NR - 1) / NR * NR, lds = kp;
   float *kt = work, *vt = kt + kp * D, *p = vt + kp * D, *dp = p + (long)QT * (kp + NR);
   float *dk = dp + (long)QT * (kp + NR), *dv = dk + (long)nk * D;

@@ -122,6 +122,9 @@ static void FN(gemm)(int m0, int m1, int N, int K, const float *A, long ars, lon
                      const float *B, long brs, long bcs, float *C, long ldc, int acc,
                      float *work) {
   float *bp = work, *apk = work + ((long)N + NR) * (K < KC ? K : KC);
+  if (K == 0 && !acc) // an empty sum
+    for (int i = m0; i < m1; i++)
+      for (int j = 0; j < N; j++) C[i * ldc + j] = 0;
   for (long k0 = 0; k0 < K; k0 += KC) {
     long kc = K - k0 < KC ? K - k0 : KC;
     int add = acc || k0 > 0;
