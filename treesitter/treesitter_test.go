@@ -459,3 +459,37 @@ func BenchmarkParse(b *testing.B) {
 		}
 	})
 }
+
+// FuzzParse looks for texts that bring the C code down: nothing in Go can catch that, so
+// each one found is a reason for a limit.
+func FuzzParse(f *testing.F) {
+	for lang, text := range samples {
+		f.Add(uint8(lang), text, text+"x")
+	}
+	p := NewParser(Limits{Bytes: 1 << 16, Time: 200 * time.Millisecond})
+	f.Fuzz(func(t *testing.T, lang uint8, a, b string) {
+		tree, err := p.Parse(Language(lang), nil, a)
+		if err != nil {
+			return
+		}
+		defer tree.Close()
+		next, err := p.Parse(Language(lang), tree, b)
+		if err != nil {
+			return
+		}
+		defer next.Close()
+		next.Problems()
+		for _, s := range Spans(next, b) {
+			if s.Start < 0 || s.Start >= s.End || int(s.End) > len(b) {
+				t.Fatalf("span %v of %d bytes", s, len(b))
+			}
+		}
+		for at := ByteOffset(-1); at <= ByteOffset(len(b))+1; at += ByteOffset(len(b)/7 + 1) {
+			next.At(at)
+			next.BraceAt(at)
+			if anchor := next.Anchor(at); anchor < 0 || anchor > max(at, 0) {
+				t.Fatalf("anchor %d of %d", anchor, at)
+			}
+		}
+	})
+}
