@@ -4,21 +4,299 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+	"github.com/schollz/progressbar/v3"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/term"
 
+	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/engine/cpu"
+	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/engine/eval"
+	"github.com/seedling-lsp/seedling/engine/model"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
 	"github.com/seedling-lsp/seedling/engine/train"
 	"github.com/seedling-lsp/seedling/engine/weights"
+	"github.com/seedling-lsp/seedling/infill"
+	"github.com/seedling-lsp/seedling/treesitter"
 )
 
+// version is set by -ldflags "-X main.version=…" in releases.
+var version = "dev"
+
 type cli struct {
-	Threads int      `help:"Threads to compute with; 0: one a core." default:"0"`
-	Train   trainCmd `cmd:"" help:"Train a model, on your sources or on a whole corpus."`
+	Model   string `help:"Model directory, or builtin." default:"builtin" placeholder:"DIR"`
+	Threads int    `help:"Threads to compute with; 0: one a core."`
+	Log     string `help:"Write the log to this file, too." type:"path"`
+	Verbose bool   `short:"v" help:"Log more."`
+
+	Fill    fillCmd    `cmd:"" help:"Complete a file at a position and print the text."`
+	Train   trainCmd   `cmd:"" help:"Train a model, on your sources or on a whole corpus."`
+	Eval    evalCmd    `cmd:"" help:"Measure a model on code it has not seen."`
+	Bench   benchCmd   `cmd:"" help:"Measure the engine on this machine."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what runs, how fast, what is wrong and what to do."`
+	Models  modelCmd   `cmd:"" name:"model" help:"List, check and pack models."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c cli
+	parser := kong.Must(&c, kong.Name("seedling"), kong.Description("Code completion with a local block-diffusion language model."), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	k, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		parser.Errorf("%v; see seedling --help", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	if err := k.Run(&c); err != nil {
+		fmt.Fprintln(os.Stderr, "seedling:", err)
+		var usage usageError
+		if errors.As(err, &usage) {
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+// usageError is a wrong use of the command line: exit code 2.
+type usageError struct{ error }
+
+func (c *cli) threads() int {
+	if c.Threads > 0 {
+		return c.Threads
+	}
+	return runtime.NumCPU()
+}
+
+// logger writes to stderr and, if asked, to a file: never to stdout, which may be the
+// wire to an editor.
+func (c *cli) logger() (*zap.Logger, zap.AtomicLevel, error) {
+	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
+	if c.Verbose {
+		level.SetLevel(zapcore.DebugLevel)
+	}
+	cfg := zap.NewProductionConfig()
+	cfg.Encoding, cfg.Level, cfg.OutputPaths, cfg.ErrorOutputPaths = "console", level, []string{"stderr"}, []string{"stderr"}
+	cfg.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
+	cfg.DisableStacktrace = true
+	if c.Log != "" {
+		cfg.OutputPaths = append(cfg.OutputPaths, c.Log)
+	}
+	l, err := cfg.Build()
+	if err != nil {
+		return nil, level, fmt.Errorf("opening the log: %w; choose another --log", err)
+	}
+	return l, level, nil
+}
+
+// loaded is a model with its backend.
+type loaded struct {
+	name    string
+	weights *model.Weights
+	tok     *tokenizer.Tokenizer
+	cpu     *cpu.Backend
+}
+
+func (c *cli) files() (string, fs.FS) {
+	if c.Model == "" || c.Model == weights.Name {
+		return weights.Name, weights.Builtin()
+	}
+	return c.Model, os.DirFS(c.Model)
+}
+
+func (c *cli) load() (*loaded, error) {
+	name, dir := c.files()
+	w, err := model.LoadFS(dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	f, err := dir.Open("tokenizer.json")
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	defer f.Close()
+	tok, err := tokenizer.Load(f)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: tokenizer.json: %w", name, err)
+	}
+	b, err := cpu.New(w, cpu.Options{Threads: c.threads()})
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	return &loaded{name, w, tok, b}, nil
+}
+
+// engine starts the engine on the model. Close it.
+func (c *cli) engine() (*engine.Engine, *loaded, error) {
+	m, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{}), m, nil
+}
+
+func printJSON(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// progress is a bar on stderr for a person, nothing for a program.
+func progress(total int, what string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetVisibility(terminal(os.Stderr)), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+}
+
+type fillCmd struct {
+	File      string `arg:"" help:"File to complete."`
+	At        string `required:"" placeholder:"LINE:COLUMN" help:"Position, from 1:1, columns in characters."`
+	Mode      string `enum:"auto,line,block,function" default:"auto" help:"How far: auto, line, block or function."`
+	Decode    string `enum:"diffusion,verify,causal" default:"diffusion" help:"How: diffusion, verify or causal."`
+	ShowSteps bool   `help:"Print each state of the canvas."`
+	Explain   bool   `help:"Say what was chosen and why."`
+	JSON      bool   `name:"json" help:"Print JSON."`
+}
+
+type position struct {
+	Line      int `json:"line"`
+	Character int `json:"character"`
+}
+
+type fillAnswer struct {
+	Text  string `json:"text"`
+	Range struct {
+		Start position `json:"start"`
+		End   position `json:"end"`
+	} `json:"range"`
+	Stop          string             `json:"stop"`
+	Tokens        int                `json:"tokens"`
+	Forwards      int                `json:"forwards"`
+	ContextTokens int                `json:"context_tokens"`
+	CachedTokens  int                `json:"cached_tokens"`
+	LogProb       float64            `json:"logprob"`
+	Ms            map[string]float64 `json:"ms"`
+	Model         string             `json:"model"`
+	Backend       string             `json:"backend"`
+}
+
+func (f *fillCmd) Run(ctx context.Context, c *cli) error {
+	b, err := os.ReadFile(f.File)
+	if err != nil {
+		return err
+	}
+	text := string(b)
+	at, err := offsetAt(text, f.At)
+	if err != nil {
+		return usageError{err}
+	}
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	start := time.Now()
+	parser := treesitter.NewParser(treesitter.Limits{})
+	defer parser.Close()
+	lang := treesitter.Detect(f.File, "")
+	tree, err := parser.Parse(lang, nil, text)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	mode, err := infill.ParseMode(f.Mode)
+	if err != nil {
+		return usageError{err}
+	}
+	plan := infill.NewPlan(infill.Document{Path: f.File, Language: lang, Text: text, Tree: tree}, infill.ByteOffset(at), infill.Options{Mode: mode, Priority: engine.Invoked})
+	planned := time.Now()
+	var res engine.Result
+	res.Stop = "none"
+	if plan.Mode != infill.Nothing {
+		r := plan.Request()
+		r.Score = true
+		for _, m := range eval.Modes {
+			if m.Name == f.Decode {
+				r.Decode = m.Mode
+			}
+		}
+		if f.ShowSteps {
+			color := terminal(os.Stderr)
+			r.Watch = func(s engine.Step) { fmt.Fprintf(os.Stderr, "%3d  %s\n", s.Forward, s.Render(color)) }
+		}
+		if res, err = e.Generate(ctx, r); err != nil {
+			return err
+		}
+	}
+	decided := time.Now()
+	s := plan.Finish(res)
+	if f.Explain {
+		for _, line := range plan.Explain() {
+			fmt.Fprintln(os.Stderr, line)
+		}
+	}
+	if !f.JSON {
+		fmt.Println(s.Text)
+		return nil
+	}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	a := fillAnswer{Text: s.Text, Stop: s.Stop, Tokens: res.Tokens, Forwards: res.Forwards, ContextTokens: res.ContextTokens, CachedTokens: res.CachedTokens, LogProb: res.LogProb,
+		Model: m.name, Backend: "cpu/" + e.Backend().Kernels,
+		Ms: map[string]float64{"plan": ms(planned.Sub(start)), "prefill": ms(res.Prefill), "denoise": ms(res.Denoise), "finish": ms(time.Since(decided)), "total": ms(time.Since(start))}}
+	a.Range.Start, a.Range.End = positionOf(text, int(s.Start)), positionOf(text, int(s.End))
+	return printJSON(a)
+}
+
+// offsetAt turns LINE:COLUMN (from 1, characters) into a byte offset. A column past the
+// end of its line is the line's end.
+func offsetAt(text, at string) (int, error) {
+	l, col, ok := strings.Cut(at, ":")
+	line, err1 := strconv.Atoi(l)
+	column, err2 := strconv.Atoi(col)
+	if !ok || err1 != nil || err2 != nil || line < 1 || column < 1 {
+		return 0, fmt.Errorf("position %q is not LINE:COLUMN, both from 1", at)
+	}
+	off := 0
+	for i := 1; i < line; i++ {
+		n := strings.IndexByte(text[off:], '\n')
+		if n < 0 {
+			return 0, fmt.Errorf("the file has no line %d, only %d", line, i)
+		}
+		off += n + 1
+	}
+	for range column - 1 {
+		if off >= len(text) || text[off] == '\n' || text[off] == '\r' {
+			break
+		}
+		_, size := utf8.DecodeRuneInString(text[off:])
+		off += size
+	}
+	return off, nil
+}
+
+// positionOf is a byte offset as LSP counts: from 0, columns in UTF-16 units.
+func positionOf(text string, off int) position {
+	start := strings.LastIndexByte(text[:off], '\n') + 1
+	return position{strings.Count(text[:off], "\n"), len(utf16.Encode([]rune(text[start:off])))}
 }
 
 type trainCmd struct {
@@ -32,26 +310,226 @@ type trainCmd struct {
 	Decay     int    `help:"Cut a decayed branch of that many steps, with --init a run's folder."`
 }
 
-func (c *trainCmd) Run(ctx context.Context, g *cli) error {
-	return train.Job{Stage: c.Stage, Config: c.Config, Data: c.Data, Init: c.Init, Out: c.Out, Resume: c.Resume, NewCorpus: c.NewCorpus,
-		Decay: c.Decay, Tokenizer: weights.TokenizerJSON, Threads: g.threads(), Log: os.Stderr}.Run(ctx)
+func (t *trainCmd) Run(ctx context.Context, c *cli) error {
+	return train.Job{Stage: t.Stage, Config: t.Config, Data: t.Data, Init: t.Init, Out: t.Out, Resume: t.Resume, NewCorpus: t.NewCorpus,
+		Decay: t.Decay, Tokenizer: weights.TokenizerJSON, Threads: c.threads(), Log: os.Stderr}.Run(ctx)
 }
 
-func (c *cli) threads() int {
-	if c.Threads > 0 {
-		return c.Threads
-	}
-	return runtime.NumCPU()
+type evalCmd struct {
+	Infill evalInfillCmd `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
+	Ppl    evalPplCmd    `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
 }
 
-func main() {
-	var c cli
-	k := kong.Parse(&c, kong.Name("seedling"), kong.Description("Code completion with a local block-diffusion model."))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	k.BindTo(ctx, (*context.Context)(nil))
-	if err := k.Run(&c); err != nil {
-		fmt.Fprintln(os.Stderr, "seedling:", err)
-		os.Exit(1)
+type evalFlags struct {
+	Data  string `required:"" type:"existingdir" help:"Folder of sources that the model has not seen."`
+	Cases int    `default:"1000" help:"Cases of each kind (infill), files (ppl)."`
+	Seed  uint64 `default:"1" help:"Seed of the draw."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+type evalInfillCmd struct {
+	evalFlags
+	Kinds     []string `help:"Only these kinds: single_line, line_end, statement, block, function." sep:","`
+	Threshold float32  `help:"Probability at which diffusion decides a position; 0: the default."`
+}
+
+func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
+	files, err := eval.Files(ctx, v.Data)
+	if err != nil {
+		return err
 	}
+	all, err := eval.Draw(files, v.Cases, v.Seed)
+	if err != nil {
+		return err
+	}
+	var cases []eval.Case
+	for _, x := range all {
+		if len(v.Kinds) == 0 || strings.Contains(","+strings.Join(v.Kinds, ",")+",", ","+string(x.Kind)+",") {
+			cases = append(cases, x)
+		}
+	}
+	m, err := c.load()
+	if err != nil {
+		return err
+	}
+	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}})
+	defer e.Close()
+	bar := progress(len(cases), "cases")
+	rep, err := eval.Infill(ctx, e, m.name, cases, v.Seed, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+type evalPplCmd struct{ evalFlags }
+
+func (v *evalPplCmd) Run(ctx context.Context, c *cli) error {
+	files, err := eval.Files(ctx, v.Data)
+	if err != nil {
+		return err
+	}
+	m, err := c.load()
+	if err != nil {
+		return err
+	}
+	defer m.cpu.Close()
+	bar := progress(v.Cases, "files")
+	rep, err := eval.Ppl(ctx, m.cpu, m.weights.Config, m.tok, m.name, files, v.Cases, 1024, v.Seed, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Printf("%s, %d windows, %d tokens (%.2f bytes each)\ncausal  %.4f nats/token  %.4f bits/byte\nELBO    %.4f nats/token  %.4f bits/byte\n",
+		rep.Model, rep.Files, rep.Tokens, float64(rep.Bytes)/float64(rep.Tokens), rep.ARNats, rep.ARBits, rep.ELBONats, rep.ELBOBits)
+	return nil
+}
+
+type benchCmd struct {
+	Backend string `enum:"cpu" default:"cpu" help:"Backend: cpu."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (b *benchCmd) Run(ctx context.Context, c *cli) error {
+	rep, err := c.bench(ctx)
+	if err != nil {
+		return err
+	}
+	if b.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+func (c *cli) bench(ctx context.Context) (*eval.BenchReport, error) {
+	var rep eval.BenchReport
+	e, m, err := c.engine()
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	isa := m.cpu.Info().Kernels
+	rep.Model, rep.Backend, rep.Threads = m.name, "cpu/"+isa, m.cpu.Info().Threads
+	p := cpu.MeasurePeaks(isa, rep.Threads)
+	rep.Peak.FP32, rep.Peak.Int8, rep.Peak.Memory = p.FP32/1e9, p.Int8/1e9, p.Memory/1e9
+	for _, g := range []struct {
+		m  int
+		to *float64
+	}{{8, &rep.GEMM.M8}, {16, &rep.GEMM.M16}, {32, &rep.GEMM.M32}} {
+		rate, err := cpu.GEMMRate(isa, g.m, rep.Threads)
+		if err != nil {
+			return nil, err
+		}
+		*g.to = rate / p.Int8
+	}
+	// The engine is idle: nobody else uses its backend while the passes are timed.
+	if err := eval.BenchForward(ctx, m.cpu, m.weights.Config, &rep); err != nil {
+		return nil, err
+	}
+	return &rep, eval.BenchReplay(ctx, e, &rep)
+}
+
+type doctorCmd struct{}
+
+func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
+	name, dir := c.files()
+	fmt.Printf("seedling %s, %s/%s, %d cores, Go %s\n", buildVersion(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"))
+	fmt.Printf("kernels    %s (this machine runs %s)\n", cpu.Detect()[0], strings.Join(cpu.Detect(), ", "))
+	if v := os.Getenv("SEEDLING_ISA"); v != "" {
+		fmt.Printf("           forced to %s by SEEDLING_ISA\n", v)
+	}
+	w, err := model.LoadFS(dir)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", name, err)
+	}
+	fmt.Printf("model      %s: %.1f M weights, %d layers of %d, %d tokens, context %d\n", name, float64(w.Parameters())/1e6, w.Config.NumLayers, w.Config.HiddenSize, w.Config.VocabSize, w.Config.MaxPositions)
+	rep, err := c.bench(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("speed      a keystroke takes %.1f ms (p50) to %.1f ms (p95); a line %.1f ms\n", rep.Keystroke.P50, rep.Keystroke.P95, rep.Line.Diffusion)
+	if rep.Keystroke.P95 > 100 {
+		fmt.Println("           that is slow: another program may use the cores, or --threads is too low")
+	}
+	if cpu.Detect()[0] == "portable" {
+		fmt.Println("           only portable kernels: no AVX2 here, expect several times the latency of other machines")
+	}
+	fmt.Printf("memory     %.0f MB\n", rep.RSS)
+	fmt.Println("all is well: point your editor at `seedling lsp`")
+	return nil
+}
+
+type modelCmd struct {
+	List   modelListCmd   `cmd:"" help:"List models."`
+	Verify modelVerifyCmd `cmd:"" help:"Check a model's files and run it once."`
+	Pack   modelPackCmd   `cmd:"" help:"Write a run's or a float model's weights as an int8 model directory."`
+}
+
+type modelListCmd struct{}
+
+func (*modelListCmd) Run(c *cli) error {
+	w, err := model.LoadFS(weights.Builtin())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-10s %6.1f M weights, int8, %d layers of %d, trained on Go and Python\n", weights.Name, float64(w.Parameters())/1e6, w.Config.NumLayers, w.Config.HiddenSize)
+	fmt.Println("any directory with config.json, model.safetensors and tokenizer.json: --model DIR")
+	return nil
+}
+
+type modelVerifyCmd struct {
+	Dir string `arg:"" optional:"" help:"Model directory; default: that of --model."`
+}
+
+func (v *modelVerifyCmd) Run(ctx context.Context, c *cli) error {
+	if v.Dir != "" {
+		c.Model = v.Dir
+	}
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if _, err := e.Generate(ctx, engine.Request{Document: "verify", Prefix: "func main() {\n\t", MaxTokens: 8, Priority: engine.Invoked}); err != nil {
+		return fmt.Errorf("model %s does not run: %w", m.name, err)
+	}
+	fmt.Printf("%s: sound, %.1f M weights, %d tokens\n", m.name, float64(m.weights.Parameters())/1e6, m.tok.Size())
+	return nil
+}
+
+type modelPackCmd struct {
+	From string `arg:"" help:"Run folder of seedling train, or a model directory."`
+	To   string `arg:"" help:"Directory to write."`
+}
+
+func (p *modelPackCmd) Run() error { return train.Pack(p.From, p.To, weights.TokenizerJSON) }
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	fmt.Println("seedling", buildVersion())
+	return nil
+}
+
+func buildVersion() string {
+	if version != "dev" {
+		return version
+	}
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				return "dev " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return version
 }

@@ -248,7 +248,7 @@ func TestSetsAgree(t *testing.T) {
 				rows = append(rows, backend.Row{Seq: backend.Sequence(s + 1), Token: 9 + backend.TokenID(r.Int32N(300)), Pos: int32(i), Want: backend.WantTop})
 			}
 			for i := range r.IntN(12) {
-				rows = append(rows, backend.Row{Seq: backend.Sequence(s + 1), Token: backend.TokenID(r.Int32N(2)*30), Pos: int32(n + i), Kind: backend.Canvas, Want: backend.WantTop | backend.WantTarget, Target: 40})
+				rows = append(rows, backend.Row{Seq: backend.Sequence(s + 1), Token: backend.TokenID(r.Int32N(2) * 30), Pos: int32(n + i), Kind: backend.Canvas, Want: backend.WantTop | backend.WantTarget, Target: 40})
 			}
 		}
 		var first, ref []backend.Top

@@ -1,0 +1,201 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/infill"
+	"github.com/seedling-lsp/seedling/treesitter"
+)
+
+// Generator answers requests: an engine, or a stand-in.
+type Generator interface {
+	Generate(ctx context.Context, r engine.Request) (engine.Result, error)
+}
+
+// Score is what a decoding mode reached on the cases of a kind.
+type Score struct {
+	N                int        `json:"n"`
+	Exact            float64    `json:"exact"`           // share of answers that are the truth, white space at the end aside
+	CI95             [2]float64 `json:"ci95"`            // Wilson interval of exact
+	EditSimilarity   float64    `json:"edit_similarity"` // 1 − edit distance / longer length, mean
+	Parses           float64    `json:"parses"`          // share of answers that add no syntax error in place
+	TokensPerForward float64    `json:"tokens_per_forward"`
+	Forwards         float64    `json:"forwards"` // mean, prefill included
+	MsP50            float64    `json:"ms_p50"`   // plan, prefill, denoise and finish; the context may be cached from another mode
+	Empty            float64    `json:"empty"`    // share of cases without an answer
+}
+
+// InfillReport is the answer of `seedling eval infill`.
+type InfillReport struct {
+	Model  string                     `json:"model"`
+	Cases  int                        `json:"cases"`
+	Seed   uint64                     `json:"seed"`
+	Decode map[string]map[Kind]*Score `json:"decode"`
+}
+
+// Modes are the decoding modes by their names.
+var Modes = []struct {
+	Name string
+	Mode denoise.Mode
+}{{"diffusion", denoise.Diffusion}, {"verify", denoise.Verify}, {"causal", denoise.Causal}}
+
+// tally sums answers of one mode and kind.
+type tally struct {
+	n, exact, parses, empty, tokens, forwards int
+	similarity                                float64
+	ms                                        []float64
+}
+
+// Infill answers every case in every mode. progress is told the cases done.
+func Infill(ctx context.Context, g Generator, name string, cases []Case, seed uint64, progress func(done int)) (InfillReport, error) {
+	rep := InfillReport{Model: name, Cases: len(cases), Seed: seed, Decode: map[string]map[Kind]*Score{}}
+	sums := map[string]map[Kind]*tally{}
+	for _, m := range Modes {
+		sums[m.Name] = map[Kind]*tally{}
+		rep.Decode[m.Name] = map[Kind]*Score{}
+	}
+	parser := treesitter.NewParser(treesitter.Limits{})
+	defer parser.Close()
+	for i, c := range cases {
+		with, err := parser.Parse(c.Language, nil, c.Text)
+		if err != nil {
+			return rep, fmt.Errorf("parsing %s: %w", c.Path, err)
+		}
+		before := with.Problems()
+		with.Close()
+		for _, m := range Modes {
+			t := sums[m.Name][c.Kind]
+			if t == nil {
+				t = &tally{}
+				sums[m.Name][c.Kind] = t
+			}
+			if err := t.answer(ctx, g, parser, c, m.Mode, before, i); err != nil {
+				return rep, fmt.Errorf("%s, byte %d, %s: %w", c.Path, c.Start, m.Name, err)
+			}
+		}
+		if progress != nil {
+			progress(i + 1)
+		}
+	}
+	for m, kinds := range sums {
+		for k, t := range kinds {
+			rep.Decode[m][k] = t.score()
+		}
+	}
+	return rep, nil
+}
+
+// planMode is how far the plan of a case goes.
+var planMode = map[Kind]infill.Mode{SingleLine: infill.Line, LineEnd: infill.Line, Statement: infill.Block, Block: infill.Block, Function: infill.Function}
+
+func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, mode denoise.Mode, before treesitter.Problems, id int) error {
+	text := c.Text[:c.Start] + c.Text[c.End:]
+	tree, err := parser.Parse(c.Language, nil, text)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	start := time.Now()
+	// The document's name is the case, so that modes share a context and cases do not.
+	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
+		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
+	var s infill.Suggestion
+	var res engine.Result
+	if plan.Mode != infill.Nothing {
+		r := plan.Request()
+		r.Decode = mode
+		if res, err = g.Generate(ctx, r); err != nil {
+			return err
+		}
+		s = plan.Finish(res)
+	}
+	t.ms = append(t.ms, float64(time.Since(start).Microseconds())/1000)
+	t.n++
+	t.tokens += res.Tokens
+	t.forwards += res.Forwards
+	truth := strings.TrimRight(c.Truth(), " \t\n")
+	got := strings.TrimRight(s.Text, " \t\n")
+	if int(s.End) > c.Start { // the suggestion wrote the right of the cursor anew
+		got = strings.TrimSuffix(got, strings.TrimRight(text[c.Start:s.End], " \t\n"))
+	}
+	if got == "" {
+		t.empty++
+	}
+	if got == truth {
+		t.exact++
+	}
+	t.similarity += similarity(got, truth)
+	after := text[:c.Start] + s.Text + text[max(int(s.End), c.Start):]
+	done, err := parser.Parse(c.Language, nil, after)
+	if err != nil {
+		return err
+	}
+	defer done.Close()
+	if p := done.Problems(); p.Errors+p.Missing <= before.Errors+before.Missing && s.Text != "" {
+		t.parses++
+	}
+	return nil
+}
+
+func (t *tally) score() *Score {
+	n := float64(t.n)
+	s := &Score{N: t.n, Exact: float64(t.exact) / n, CI95: wilson(t.exact, t.n), EditSimilarity: t.similarity / n, Parses: float64(t.parses) / n,
+		Forwards: float64(t.forwards) / n, Empty: float64(t.empty) / n, MsP50: percentile(t.ms, 0.5)}
+	if t.forwards > 0 {
+		s.TokensPerForward = float64(t.tokens) / float64(t.forwards)
+	}
+	return s
+}
+
+// wilson is the 95 % interval of a share.
+func wilson(k, n int) [2]float64 {
+	if n == 0 {
+		return [2]float64{}
+	}
+	const z = 1.959964
+	p, m := float64(k)/float64(n), float64(n)
+	mid := (p + z*z/(2*m)) / (1 + z*z/m)
+	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
+	return [2]float64{max(0, mid-half), min(1, mid+half)}
+}
+
+// percentile is the value that a share of the values does not exceed; it sorts them.
+func percentile(v []float64, share float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	sort.Float64s(v)
+	return v[min(int(share*float64(len(v))), len(v)-1)]
+}
+
+// similarity is 1 − Levenshtein distance over the longer length, in bytes.
+func similarity(a, b string) float64 {
+	n := max(len(a), len(b))
+	if n == 0 {
+		return 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := diagonal
+			if a[i] != b[j] {
+				d++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(d, row[j]+1, row[j+1]+1)
+		}
+	}
+	return 1 - float64(row[len(b)])/float64(n)
+}

@@ -1,0 +1,129 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/model"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
+)
+
+// PplReport is the answer of `seedling eval ppl`: how well a model foretells held-out
+// text, as the backend runs it (quantized, if it is).
+type PplReport struct {
+	Model      string  `json:"model"`
+	Files      int     `json:"files"`
+	Seed       uint64  `json:"seed"`
+	Tokens     int     `json:"tokens"`
+	Bytes      int     `json:"bytes"`
+	ARNats     float64 `json:"ar_nats"`            // causal, per token
+	ARBits     float64 `json:"ar_bits_per_byte"`   // of the same
+	ELBOTokens int     `json:"elbo_tokens"`        // positions behind the bound
+	ELBONats   float64 `json:"elbo_nats"`          // bound on the denoising loss, per token
+	ELBOBits   float64 `json:"elbo_bits_per_byte"` // of the same
+}
+
+// Draws is how many stratified noise levels the ELBO takes a block.
+const Draws = 8
+
+// Ppl reads n windows of up to window tokens, each from the start of a random file, as
+// plain documents. The ELBO noises blocks of 16 in each, eight stratified levels u a
+// block, weighted 1/u (method.md, section 2).
+func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.Tokenizer, name string, files []File, n, window int, seed uint64, progress func(done int)) (PplReport, error) {
+	rep := PplReport{Model: name, Files: n, Seed: seed}
+	t := c.Seedling.Tokens
+	forbid := []backend.TokenID{t.Mask}
+	r := rand.New(rand.NewPCG(seed, 99))
+	window = min(window, b.Limits().Positions)
+	arNats, elboNats, arTokens := 0.0, 0.0, 0
+	for i := range n {
+		f := files[r.IntN(len(files))]
+		text := f.Text[:min(len(f.Text), window*8)]
+		prefix := tokenizer.Encode[backend.TokenID](tok, nil, text)
+		ids := engine.Layout(t, engine.Input{Path: tokenizer.Encode[backend.TokenID](tok, nil, f.Path), Prefix: prefix})
+		body := len(ids) - len(prefix)
+		ids = ids[:min(len(ids), window)]
+		if len(ids) < body+32 {
+			continue
+		}
+		seq, err := b.Fork(backend.Root)
+		if err != nil {
+			return rep, err
+		}
+		err = func() error {
+			defer b.Release(seq)
+			for at := 0; at < len(ids); at += 256 {
+				var rows []backend.Row
+				for j := at; j < min(at+256, len(ids)); j++ {
+					row := backend.Row{Seq: seq, Token: ids[j], Pos: int32(j)}
+					if j+1 >= body && j+1 < len(ids) {
+						row.Want, row.Target = backend.WantTarget, ids[j+1]
+					}
+					rows = append(rows, row)
+				}
+				tops, err := b.Forward(ctx, backend.Batch{Rows: rows, Forbid: forbid})
+				if err != nil {
+					return err
+				}
+				for _, top := range tops {
+					arNats -= float64(top.TargetLog)
+					arTokens++
+				}
+			}
+			rep.Bytes += tokenizer.Length(tok, ids[body:])
+			rep.Tokens += len(ids) - body
+			// Blocks from the end to the start: the cache only shrinks.
+			for at := body + (len(ids)-body)/48*48; at > body; at -= 48 {
+				if at+16 > len(ids) {
+					continue
+				}
+				if err := b.Truncate(seq, at); err != nil {
+					return err
+				}
+				x := ids[at : at+16]
+				for d := range Draws {
+					u := max((float64(d)+r.Float64())/Draws, 1.0/16)
+					rows := make([]backend.Row, 16)
+					masked := 0
+					for j, tk := range x {
+						rows[j] = backend.Row{Seq: seq, Token: tk, Pos: int32(at + j), Kind: backend.Canvas}
+						if r.Float64() < u {
+							rows[j].Token, rows[j].Want, rows[j].Target = t.Mask, backend.WantTarget, tk
+							masked++
+						}
+					}
+					if masked == 0 {
+						j := r.IntN(16)
+						rows[j].Token, rows[j].Want, rows[j].Target = t.Mask, backend.WantTarget, x[j]
+					}
+					tops, err := b.Forward(ctx, backend.Batch{Rows: rows, Forbid: forbid})
+					if err != nil {
+						return err
+					}
+					for _, top := range tops {
+						elboNats -= float64(top.TargetLog) / u
+					}
+					rep.ELBOTokens += 16
+				}
+			}
+			return nil
+		}()
+		if err != nil {
+			return rep, fmt.Errorf("%s: %w", f.Path, err)
+		}
+		if progress != nil {
+			progress(i + 1)
+		}
+	}
+	if arTokens == 0 || rep.ELBOTokens == 0 {
+		return rep, fmt.Errorf("the files are too short to measure on")
+	}
+	perByte := float64(rep.Bytes) / float64(rep.Tokens)
+	rep.ARNats, rep.ELBONats = arNats/float64(arTokens), elboNats/float64(rep.ELBOTokens)
+	rep.ARBits, rep.ELBOBits = rep.ARNats/math.Ln2/perByte, rep.ELBONats/math.Ln2/perByte
+	return rep, nil
+}

@@ -1,0 +1,40 @@
+package eval
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// Table is the report for a person.
+func (r InfillReport) Table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "%s, %d cases\tn\texact\t95 %%\tsimilarity\tparses\ttokens/forward\tforwards\tms\tempty\t\n", r.Model, r.Cases)
+	for _, m := range Modes {
+		for _, k := range Kinds {
+			if s := r.Decode[m.Name][k]; s != nil {
+				fmt.Fprintf(w, "%s %s\t%d\t%.1f %%\t%.1f–%.1f\t%.3f\t%.1f %%\t%.2f\t%.1f\t%.1f\t%.1f %%\t\n", m.Name, k, s.N, 100*s.Exact, 100*s.CI95[0], 100*s.CI95[1],
+					s.EditSimilarity, 100*s.Parses, s.TokensPerForward, s.Forwards, s.MsP50, 100*s.Empty)
+			}
+		}
+	}
+	w.Flush()
+	return b.String()
+}
+
+// Table is the report for a person.
+func (r *BenchReport) Table() string {
+	return fmt.Sprintf(`%s on %s, %d threads
+peak        fp32 %.0f GFLOP/s   int8 %.0f Gop/s   memory %.1f GB/s
+int8 GEMM   8 rows %.0f %%   16 rows %.0f %%   32 rows %.0f %% of the int8 peak
+forward     context 1: %.2f ms   canvas 8: %.2f   16: %.2f   32: %.2f   (after %d tokens)
+keystroke   p50 %.1f ms   p95 %.1f   p99 %.1f   (%.1f forwards, %.1f context tokens each)
+line        diffusion %.1f ms   verify %.1f   causal %.1f
+tokens/s    diffusion %.0f   verify %.0f   causal %.0f
+memory      %.0f MB
+`, r.Model, r.Backend, r.Threads, r.Peak.FP32, r.Peak.Int8, r.Peak.Memory, 100*r.GEMM.M8, 100*r.GEMM.M16, 100*r.GEMM.M32,
+		r.Forward.Context1, r.Forward.Canvas8, r.Forward.Canvas16, r.Forward.Canvas32, benchContext,
+		r.Keystroke.P50, r.Keystroke.P95, r.Keystroke.P99, r.Keystroke.Forwards, r.Keystroke.ContextTokens,
+		r.Line.Diffusion, r.Line.Verify, r.Line.Causal, r.TokensPerSecond.Diffusion, r.TokensPerSecond.Verify, r.TokensPerSecond.Causal, r.RSS)
+}
