@@ -1,0 +1,130 @@
+package lsp
+
+import (
+	"context"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Phases of a server's life.
+const (
+	phaseNew  int32 = iota // before initialize
+	phaseUp                // after initialize
+	phaseDown              // after shutdown
+)
+
+// admit refuses what is out of its time: requests before initialize (-32002), requests
+// after shutdown (-32600), and drops notifications that come too early or too late.
+func (s *Server) admit(req *jsonrpc2.Request) error {
+	switch method := req.Method(); s.phase.Load() {
+	case phaseNew:
+		if method == protocol.MethodInitialize || method == protocol.MethodExit || !req.IsCall() {
+			return nil
+		}
+		return jsonrpc2.NewError(-32002, "the server waits for initialize")
+	case phaseUp:
+		if method == protocol.MethodInitialize {
+			return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is initialized already")
+		}
+	case phaseDown:
+		if req.IsCall() {
+			return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is shutting down")
+		}
+	}
+	return nil
+}
+
+// Initialize implements protocol.Server.
+func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+
+	var offered []protocol.PositionEncodingKind
+	if g := p.Capabilities.General; g != nil {
+		offered = g.PositionEncodings
+	}
+	var kind protocol.PositionEncodingKind
+	s.encoding, kind = negotiate(offered)
+	if set, err := s.current().merge(p.InitializationOptions); err != nil {
+		s.tell(protocol.MessageTypeWarning, "initializationOptions: "+err.Error())
+	} else {
+		s.mu.Lock()
+		s.settings = set
+		s.mu.Unlock()
+	}
+	s.trace(p.Trace)
+	s.phase.Store(phaseUp)
+	s.log.Info("initialize", zap.String("client", p.ClientInfo.Name), zap.String("encoding", string(kind)))
+	yes, incremental := true, protocol.TextDocumentSyncKindIncremental
+	version := s.opt.Version
+	r := &protocol.InitializeResult{ServerInfo: protocol.ServerInfo{Name: "seedling"}}
+	if version != "" {
+		r.ServerInfo.Version = protocol.NewOptional(version)
+	}
+	r.Capabilities.PositionEncoding = kind
+	r.Capabilities.TextDocumentSync = &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental}
+	// Always advertised: some clients can do it and send their own capability as null.
+	r.Capabilities.InlineCompletionProvider = protocol.Boolean(true)
+	return r, nil
+}
+
+// Initialized implements protocol.Server.
+func (s *Server) Initialized(context.Context, *protocol.InitializedParams) error {
+	s.status(stateReady, "")
+	s.tell(protocol.MessageTypeInfo, "Seedling is ready: model "+s.opt.Model+", nothing leaves this machine")
+	return nil
+}
+
+// Shutdown implements protocol.Server.
+func (s *Server) Shutdown(context.Context) error {
+	s.phase.Store(phaseDown)
+	s.cancelAll()
+	return nil
+}
+
+// Exit implements protocol.Server.
+func (s *Server) Exit(context.Context) error {
+	s.once.Do(func() { close(s.exit) })
+	return nil
+}
+
+// SetTrace implements protocol.Server: verbose logs all, messages logs more, off logs
+// what the command line asked for.
+func (s *Server) SetTrace(_ context.Context, p *protocol.SetTraceParams) error {
+	s.trace(p.Value)
+	return nil
+}
+
+func (s *Server) trace(v protocol.TraceValue) {
+	if s.opt.Level == nil {
+		return
+	}
+	switch v {
+	case protocol.TraceValueVerbose:
+		s.opt.Level.SetLevel(zapcore.DebugLevel)
+	case protocol.TraceValueMessages:
+		s.opt.Level.SetLevel(min(s.base, zapcore.InfoLevel))
+	case protocol.TraceValueOff:
+		s.opt.Level.SetLevel(s.base)
+	}
+}
+
+// DidChangeConfiguration implements protocol.Server. Settings that are wrong change
+// nothing, and the person is told which key it was.
+func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChangeConfigurationParams) error {
+	set, err := s.current().merge(p.Settings)
+	if err != nil {
+		s.tell(protocol.MessageTypeWarning, err.Error())
+		return nil
+	}
+	s.mu.Lock()
+	s.settings = set
+	s.mu.Unlock()
+	if set.Enable {
+		s.status(stateReady, "")
+	} else {
+		s.status(stateOff, "turned off in the settings")
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package lsp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+)
+
+// DidOpen implements protocol.Server.
+func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParams) error {
+	d := p.TextDocument
+	s.supersede(d.URI)
+	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
+	return nil
+}
+
+// DidChange implements protocol.Server. A change that cannot be applied (its document is
+// not open, its version goes backwards, its range runs backwards) is logged and changes
+// nothing: the text stays whole, and the client's next full text mends a difference.
+func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentParams) error {
+	u := p.TextDocument.URI
+	old := s.docs.get(u)
+	if old == nil {
+		return fmt.Errorf("%s: %w", u, errNotOpen)
+	}
+	for _, c := range p.ContentChanges {
+		switch c := c.(type) {
+		case *protocol.TextDocumentContentChangePartial:
+			c.Text = valid(c.Text)
+		case *protocol.TextDocumentContentChangeWholeDocument:
+			c.Text = valid(c.Text)
+		}
+	}
+	n, err := old.change(s.encoding, p.TextDocument.Version, p.ContentChanges)
+	if err != nil {
+		if !errors.Is(err, errStale) {
+			s.log.Warn("a change was not applied", zap.String("document", string(u)), zap.Error(err))
+		}
+		return fmt.Errorf("%s: %w", u, err)
+	}
+	s.supersede(u)
+	s.docs.put(n)
+	return nil
+}
+
+// DidClose implements protocol.Server.
+func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentParams) error {
+	s.supersede(p.TextDocument.URI)
+	s.docs.drop(p.TextDocument.URI)
+	return nil
+}
+
+// DidSave implements protocol.Server. What is on disk is of no interest: the editor's
+// text counts, also when the file is deleted under it.
+func (s *Server) DidSave(context.Context, *protocol.DidSaveTextDocumentParams) error { return nil }
+
+// DidChangeWatchedFiles, DidChangeWorkspaceFolders and WillSave are taken and ignored.
+func (s *Server) DidChangeWatchedFiles(context.Context, *protocol.DidChangeWatchedFilesParams) error {
+	return nil
+}
+
+// DidChangeWorkspaceFolders implements protocol.Server.
+func (s *Server) DidChangeWorkspaceFolders(context.Context, *protocol.DidChangeWorkspaceFoldersParams) error {
+	return nil
+}
+
+// WillSave implements protocol.Server.
+func (s *Server) WillSave(context.Context, *protocol.WillSaveTextDocumentParams) error { return nil }
