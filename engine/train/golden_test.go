@@ -10,6 +10,7 @@ import (
 
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/train/kernels"
+	"github.com/seedling-lsp/seedling/engine/train/kernels/emulated"
 )
 
 // tensors reads an F32 safetensors file that the golden script wrote.
@@ -118,16 +119,25 @@ func loadGolden(t testing.TB) (*Params, goldenStep, *Micro) {
 }
 
 // TestGoldenStep holds the whole training step to PyTorch's: the loss of every row and
-// the gradient of every parameter, on every instruction set the machine has and on one
-// and two threads.
+// the gradient of every parameter, on every instruction set the machine has, on those it
+// has not (package emulated) and on one and two threads. Without it each operator may be
+// right and the step wrong.
 func TestGoldenStep(t *testing.T) {
 	want := tensors(t, "testdata/golden_step/grads.safetensors")
-	for _, isa := range []string{"base", "avx2", "avx512"} {
-		ops, err := kernels.Pick(isa)
+	var tables []*kernels.Ops
+	for _, name := range kernels.Names() {
+		ops, err := kernels.Pick(name)
 		if err != nil {
-			t.Logf("%s: not on this machine", isa)
-			continue
+			t.Fatal(err)
 		}
+		tables = append(tables, ops)
+	}
+	for _, ops := range append(tables, emulated.Tables()...) {
+		isa := ops.Name()
+		// How far a row's loss and their mean may be off, in nats, and a gradient, of its
+		// largest value. With bf16 that is its rounding: the reference has fp32, losses
+		// of up to 11 nats, and norms of heads that see the rounding of two products.
+		tol := map[string]struct{ row, mean, grad float64 }{"fp32": {1e-4, 1e-4, 2e-4}, "bf16": {6e-2, 1e-2, 4e-2}}[ops.PeakKind()]
 		for _, threads := range []int{1, 2} {
 			p, g, m := loadGolden(t)
 			n, err := NewNetwork(p, ops, threads, 64)
@@ -136,11 +146,11 @@ func TestGoldenStep(t *testing.T) {
 			}
 			ce := append(append([]float64{}, g.ArCE...), g.NoisedCE...)
 			l := n.Pass(m, true, func(i int, nats float64) {
-				if math.Abs(nats-ce[i]) > 1e-4 {
+				if math.Abs(nats-ce[i]) > tol.row {
 					t.Errorf("%s: row %d: loss %.6f, PyTorch %.6f", isa, i, nats, ce[i])
 				}
 			})
-			if math.Abs(l.Total-g.Loss.Total) > 1e-4 {
+			if math.Abs(l.Total-g.Loss.Total) > tol.mean {
 				t.Errorf("%s: loss %.6f, PyTorch %.6f", isa, l.Total, g.Loss.Total)
 			}
 			for _, q := range p.All {
@@ -149,7 +159,7 @@ func TestGoldenStep(t *testing.T) {
 					worst = max(worst, math.Abs(float64(ref[i]-q.G[i])))
 					scale = max(scale, math.Abs(float64(ref[i])))
 				}
-				if worst > 2e-4*scale {
+				if worst > tol.grad*scale {
 					t.Errorf("%s, %d threads: gradient of %s is off by %.2e of its largest %.2e", isa, threads, q.Name, worst, scale)
 				}
 			}
