@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -34,6 +35,8 @@ import (
 	"github.com/seedling-lsp/seedling/engine/train"
 	"github.com/seedling-lsp/seedling/engine/weights"
 	"github.com/seedling-lsp/seedling/infill"
+	"github.com/seedling-lsp/seedling/lsp"
+	"github.com/seedling-lsp/seedling/lsp/demo"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
 
@@ -46,6 +49,8 @@ type cli struct {
 	Log     string `help:"Write the log to this file, too." type:"path"`
 	Verbose bool   `short:"v" help:"Log more."`
 
+	Demo    demoCmd    `cmd:"" help:"Show the main job: the real server, a bundled file, typing."`
+	Lsp     lspCmd     `cmd:"" help:"Serve an editor on stdin and stdout."`
 	Fill    fillCmd    `cmd:"" help:"Complete a file at a position and print the text."`
 	Train   trainCmd   `cmd:"" help:"Train a model, on your sources or on a whole corpus."`
 	Eval    evalCmd    `cmd:"" help:"Measure a model on code it has not seen."`
@@ -165,6 +170,45 @@ func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 func progress(total int, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
 		progressbar.OptionSetVisibility(terminal(os.Stderr)), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+}
+
+type demoCmd struct{}
+
+func (*demoCmd) Run(ctx context.Context, c *cli) error {
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	log, level, err := c.logger()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Seedling, model %s (%.1f M weights), kernels %s on %d threads; nothing leaves this machine.\n", m.name, float64(m.weights.Parameters())/1e6, m.cpu.Info().Kernels, m.cpu.Info().Threads)
+	return demo.Run(ctx, demo.Options{Server: lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}, Out: os.Stdout, Person: terminal(os.Stdout)})
+}
+
+type lspCmd struct{}
+
+// stdio is the wire to the editor.
+type stdio struct {
+	io.Reader
+	io.Writer
+}
+
+func (stdio) Close() error { return nil }
+
+func (*lspCmd) Run(ctx context.Context, c *cli) error {
+	log, level, err := c.logger()
+	if err != nil {
+		return err
+	}
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	// Exit without waiting for the reader: it may be blocked in a read that never ends.
+	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}).Serve(ctx, stdio{os.Stdin, os.Stdout})
 }
 
 type fillCmd struct {

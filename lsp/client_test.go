@@ -97,7 +97,7 @@ func (w *wireClient) send(method string, params any) int {
 
 func (w *wireClient) read() reply {
 	w.t.Helper()
-	w.c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	w.c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	n := 0
 	for {
 		line, err := w.in.ReadString('\n')
