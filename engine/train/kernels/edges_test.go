@@ -129,7 +129,7 @@ func TestPick(t *testing.T) {
 		if kind := o.PeakKind(); kind != map[bool]string{true: "bf16", false: "fp32"}[isBF16(o)] {
 			t.Errorf("%s measures its peak in %s", name, kind)
 		}
-		if p := o.Peak(1); !(p > 1e8) {
+		if p := o.Peak(1); !(p > 0) {
 			t.Errorf("%s: a peak of %g flop/s", name, p)
 		}
 	}

@@ -198,7 +198,14 @@ func checkRMS(t *rapid.T, o *kernels.Ops, b *bench) {
 
 	dy, _ := b.normal((n-1)*ys+d, 1)
 	dw, dw64 := b.normal(d, 1)
-	wantX, wantW := refRMSBack(n, d, x64, w64, strided(dy, ys), eps)
+	dy64 := strided(dy, ys)
+	wantX, wantW := refRMSBack(n, d, x64, w64, dy64, eps)
+	// dx is a difference, of nearly equal terms when rows are narrow.
+	terms := 1.0
+	for i, g := range dy64 {
+		terms = max(terms, math.Abs(wantInv[i/d]*w64[i%d]*g))
+	}
+	allowed := func(int) float64 { return 1e-5 * terms }
 	for i := range wantW {
 		wantW[i] += dw64[i]
 	}
@@ -206,17 +213,17 @@ func checkRMS(t *rapid.T, o *kernels.Ops, b *bench) {
 	case "write":
 		dx := b.scratch((n-1)*xs + d)
 		o.RMSBackward(n, d, x, xs, w, inv, dy, ys, dx, xs, false, dw)
-		near(t, "dx", flat(dx, xs), wantX, within(2e-5, wantX))
+		near(t, "dx", flat(dx, xs), wantX, allowed)
 	case "add":
 		dx, _ := b.normal((n-1)*xs+d, 1)
 		for i, v := range strided(dx, xs) {
 			wantX[i] += v
 		}
 		o.RMSBackward(n, d, x, xs, w, inv, dy, ys, dx, xs, true, dw)
-		near(t, "dx", flat(dx, xs), wantX, within(2e-5, wantX))
+		near(t, "dx", flat(dx, xs), wantX, allowed)
 	case "in place": // as the trainer does for the norms of heads
 		o.RMSBackward(n, d, x, xs, w, inv, dy, ys, dy, ys, false, dw)
-		near(t, "dx", flat(dy, ys), wantX, within(2e-5, wantX))
+		near(t, "dx", flat(dy, ys), wantX, allowed)
 	}
 	near(t, "dw", dw, wantW, within(2e-5, wantW))
 }
