@@ -231,7 +231,10 @@ func (j Job) export(t *Trainer, vocab []byte) error {
 	if err := t.Export().Save(dir); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "tokenizer.json"), vocab)
+	if err := writeFile(filepath.Join(dir, "tokenizer.json"), vocab); err != nil {
+		return err
+	}
+	return Plot(filepath.Join(j.Out, "curve.png"), filepath.Join(j.Out, "curve.csv"))
 }
 
 // terminal is where bars go: nowhere unless a person watches.
