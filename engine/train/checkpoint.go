@@ -30,9 +30,10 @@ type State struct {
 	Tokens   int64        `json:"tokens"` // clean tokens seen, all stages
 	Rows     int64        `json:"rows"`   // rows of both streams, all stages
 	Seconds  float64      `json:"seconds"`
-	Corpus   string       `json:"corpus"` // hash of the training split
-	Vocab    string       `json:"vocab"`  // hash of the tokenizer file
-	Floats   int64        `json:"floats"` // that follow
+	Corpus   string       `json:"corpus"`            // hash of the training split
+	Vocab    string       `json:"vocab"`             // hash of the tokenizer file
+	Kernels  string       `json:"kernels,omitempty"` // instruction set that made it
+	Floats   int64        `json:"floats"`            // that follow
 }
 
 // checkpointPath is the file inside a run's folder.

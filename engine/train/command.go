@@ -105,8 +105,11 @@ func (j Job) Run(ctx context.Context) error {
 			t.st.Tokens, t.st.Rows, t.st.Seconds = st.Tokens, st.Rows, st.Seconds
 		}
 	}
-	fmt.Fprintf(j.Log, "%.2f M weights; kernels %s on %d threads, measured peak %.0f GFLOP/s (fp32)\n",
-		float64(t.net.P.Count())/1e6, t.net.ops.Name(), t.net.threads, t.peak/1e9)
+	fmt.Fprintf(j.Log, "%.2f M weights; kernels %s on %d threads, measured peak %.0f GFLOP/s (%s)\n",
+		float64(t.net.P.Count())/1e6, t.net.ops.Name(), t.net.threads, t.peak/1e9, t.net.ops.PeakKind())
+	if was := t.resumed; was != "" && was != t.net.ops.Name() {
+		fmt.Fprintf(j.Log, "this run began with kernels %s: from here on its numbers differ in rounding from what that machine would have given\n", was)
+	}
 	err = t.Run(ctx)
 	if e := j.export(t, vocab); e != nil {
 		err = errors.Join(err, e)

@@ -40,7 +40,7 @@ type Progress struct {
 	LR           float64 // factor of the schedule
 	TokensPerSec float64 // clean tokens, over the step
 	RowsPerSec   float64 // rows of both streams
-	PeakShare    float64 // flop/s over the measured fp32 peak of the same threads
+	PeakShare    float64 // flop/s over the measured peak of the units that the kernels use
 	Left         time.Duration
 	Timing       Timing
 	Report       *Report // after the steps that measure held-out text
@@ -59,6 +59,8 @@ type Trainer struct {
 	st    State
 	curve *Curve
 	peak  float64
+	// resumed names the kernels that the checkpoint was made with.
+	resumed string
 }
 
 // New prepares a run: a fresh one, one from given weights, or one that goes on.
@@ -109,7 +111,9 @@ func New(s Settings, opt Options) (*Trainer, error) {
 			return nil, fmt.Errorf("resuming: %w", err)
 		}
 		t.st.Corpus = opt.Train.Hash
+		t.resumed = t.st.Kernels
 	}
+	t.st.Kernels = ops.Name()
 	t.st.Settings = s
 	if t.data, err = NewSampler(opt.Train, opt.Tokenizer, opt.Tokens, s, opt.Spans, 1); err != nil {
 		return nil, err
@@ -157,7 +161,8 @@ func (t *Trainer) Close() error {
 // State is where the run stands.
 func (t *Trainer) State() State { return t.st }
 
-// Peak is the fp32 peak, flop/s, measured when the run began.
+// Peak is the peak of the units that the kernels use (fp32, or bf16 where the processor
+// multiplies it), flop/s, measured when the run began.
 func (t *Trainer) Peak() float64 { return t.peak }
 
 // Network is the run's network: for reports and export.
