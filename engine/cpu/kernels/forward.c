@@ -169,8 +169,11 @@ static void run(void *v, int w) {
   const sl_isa *isa = n->isa;
   int lo, hi, d = s->d, hd = s->hd;
   long qkv = (long)n->layers[0].qkv->panels * isa->nr, gu = (long)n->layers[0].gateup->panels * isa->nr;
-  long od = (long)n->layers[0].o->panels * isa->nr, dd = (long)n->layers[0].down->panels * isa->nr;
+  long od = (long)n->layers[0].o->panels * isa->nr; // and down's, both are d outputs
   long kvd = (long)s->kv * hd, ad = (long)s->heads * hd;
+  // Rows of h are od apart in every phase (od is d, up to whole panels): with no barrier
+  // between a layer's last phase and the next one's first, a worker may touch its own
+  // rows only, and another stride would make them someone else's.
   range(j->n, w, j->threads, &lo, &hi);
   for (int i = lo; i < hi; i++) {
     const sl_row *r = j->rows + i;
@@ -180,8 +183,8 @@ static void run(void *v, int w) {
   }
   for (int l = 0; l < s->layers; l++) {
     if (w == 0 && j->cancel && *j->cancel) j->stopped = 1;
-    for (int i = lo; i < hi; i++) isa->rms(n->x + (long)i * d, d, n->layers[l].in_norm, s->eps, n->h + (long)i * d);
-    quantize(j, n->layers[l].qkv, n->h, d, lo, hi);
+    for (int i = lo; i < hi; i++) isa->rms(n->x + (long)i * d, d, n->layers[l].in_norm, s->eps, n->h + i * od);
+    quantize(j, n->layers[l].qkv, n->h, od, lo, hi);
     sl_pool_barrier(j->pool, w);
     if (j->stopped) return; // every worker saw the same value: it was set before the barrier
     product(j, n->layers[l].qkv, w, n->qkv, qkv);
@@ -224,10 +227,10 @@ static void run(void *v, int w) {
     for (int i = lo; i < hi; i++) isa->swiglu(s->ff, n->gu + i * gu, n->gu + i * gu + s->ff, n->gu + i * gu);
     quantize(j, n->layers[l].down, n->gu, gu, lo, hi);
     sl_pool_barrier(j->pool, w);
-    product(j, n->layers[l].down, w, n->h, dd);
+    product(j, n->layers[l].down, w, n->h, od);
     sl_pool_barrier(j->pool, w);
     for (int i = lo; i < hi; i++) {
-      float *x = n->x + (long)i * d, *y = n->h + i * dd;
+      float *x = n->x + (long)i * d, *y = n->h + i * od;
       for (int k = 0; k < d; k++) x[k] += y[k];
     }
   }
