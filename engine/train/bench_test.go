@@ -47,7 +47,7 @@ func BenchmarkPass(b *testing.B) {
 		name       string
 		d, l, ff   int
 		cln, noise int
-	}{{"d256x6-ar", 256, 6, 768, 2048, 0}, {"d256x6-tsc", 256, 6, 768, 2048, 1536}} {
+	}{{"d256x6-ar", 256, 6, 768, 2048, 0}, {"d256x6-tsc", 256, 6, 768, 2048, 1536}, {"d256x6-tsc-1024", 256, 6, 768, 1024, 768}} {
 		b.Run(c.name, func(b *testing.B) {
 			ops, _ := kernels.Pick("")
 			peak := ops.Peak(2)
