@@ -18,8 +18,8 @@ const Reference = "go"
 // Options choose how the backend runs.
 type Options struct {
 	Threads int // 0: one a core
-	// ISA forces an instruction set: avx512vnni, avx2, portable or go. Empty: the
-	// environment's SEEDLING_ISA, else the best one.
+	// ISA forces an instruction set: avx512vnni, avxvnni, avx2, neondot, portable or go.
+	// Empty: the environment's SEEDLING_ISA, else the best one.
 	ISA       string
 	Positions int // tokens a sequence; 0: the model's
 	Sequences int // 0: 8
@@ -52,6 +52,7 @@ type Backend struct {
 	dev    device
 	config model.Config
 	limits backend.Limits
+	info   backend.Info
 	length map[backend.Sequence]int
 	free   []backend.Sequence
 	rows   []kernels.Row
@@ -71,8 +72,8 @@ func New(w *model.Weights, opt Options) (*Backend, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	if w.Head.Rows != 0 {
-		return nil, fmt.Errorf("cpu: the model has a head of its own; only tied embeddings are supported so far")
+	if err := check(w); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	if opt.Threads <= 0 {
 		opt.Threads = runtime.NumCPU()
@@ -97,14 +98,15 @@ func New(w *model.Weights, opt Options) (*Backend, error) {
 	} else if b.dev, err = newNative(w, opt); err != nil {
 		return nil, fmt.Errorf("cpu: instruction set %q: %w; this machine runs %v", opt.ISA, err, Detect())
 	}
+	b.info = b.dev.info()
 	for i := opt.Sequences; i > 0; i-- {
 		b.free = append(b.free, backend.Sequence(i))
 	}
 	return b, nil
 }
 
-// Info implements backend.Describer.
-func (b *Backend) Info() backend.Info { return b.dev.info() }
+// Info implements backend.Describer. It holds after Close, too.
+func (b *Backend) Info() backend.Info { return b.info }
 
 // Limits implements backend.Backend.
 func (b *Backend) Limits() backend.Limits { return b.limits }
@@ -123,6 +125,9 @@ func (b *Backend) Close() error {
 
 // Truncate implements backend.Backend.
 func (b *Backend) Truncate(seq backend.Sequence, n int) error {
+	if b.dev == nil {
+		return errClosed
+	}
 	have, ok := b.length[seq]
 	if !ok {
 		return fmt.Errorf("cpu: truncate %d: %w", seq, backend.ErrSequence)
@@ -139,6 +144,9 @@ func (b *Backend) Truncate(seq backend.Sequence, n int) error {
 
 // Fork implements backend.Backend. It copies the cache: at most a few megabytes.
 func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
+	if b.dev == nil {
+		return 0, errClosed
+	}
 	n, ok := b.length[seq]
 	if !ok {
 		return 0, fmt.Errorf("cpu: fork %d: %w", seq, backend.ErrSequence)
@@ -160,6 +168,9 @@ func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
 
 // Release implements backend.Backend.
 func (b *Backend) Release(seq backend.Sequence) error {
+	if b.dev == nil {
+		return errClosed
+	}
 	if seq == backend.Root {
 		return nil
 	}
@@ -174,6 +185,9 @@ func (b *Backend) Release(seq backend.Sequence) error {
 
 // Forward implements backend.Backend.
 func (b *Backend) Forward(ctx context.Context, batch backend.Batch) ([]backend.Top, error) {
+	if b.dev == nil {
+		return nil, errClosed
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ type native struct {
 	flag   kernels.Flag
 	root   *kernels.Cache
 	caches map[backend.Sequence]*kernels.Cache
+	spare  []*kernels.Cache // of released sequences: their pages are there already
 	list   []*kernels.Cache
 	tops   []kernels.Top
 }
@@ -37,8 +38,11 @@ func newNative(w *model.Weights, opt Options) (device, error) {
 	}
 	shape := kernels.Shape{D: c.HiddenSize, FF: c.IntermediateSize, Layers: c.NumLayers, Heads: c.NumHeads, KV: c.NumKVHeads, HeadDim: c.HeadDim,
 		Vocab: c.VocabSize, Positions: opt.Positions, CanvasMark: c.Seedling.CanvasMark, Mask: int(c.Seedling.Tokens.Mask), Eps: float32(c.RMSNormEps)}
-	n := &native{isa: opt.ISA, caches: map[backend.Sequence]*kernels.Cache{}, flag: kernels.NewFlag()}
+	n := &native{isa: opt.ISA, caches: map[backend.Sequence]*kernels.Cache{}}
 	var err error
+	if n.flag, err = kernels.NewFlag(); err != nil {
+		return nil, err
+	}
 	if n.net, err = kernels.NewNet(opt.ISA, shape, layers, m(q.Embed), q.Norm, ropeTable(c, opt.Positions)); err != nil {
 		n.flag.Free()
 		return nil, err
@@ -67,6 +71,11 @@ func (n *native) cache(s backend.Sequence) *kernels.Cache {
 }
 
 func (n *native) open(s backend.Sequence) error {
+	if last := len(n.spare) - 1; last >= 0 {
+		n.caches[s], n.spare = n.spare[last], n.spare[:last]
+		n.caches[s].SetLen(0)
+		return nil
+	}
 	c, err := n.net.NewCache()
 	if err == nil {
 		n.caches[s] = c
@@ -75,7 +84,7 @@ func (n *native) open(s backend.Sequence) error {
 }
 
 func (n *native) close(s backend.Sequence) {
-	n.caches[s].Close()
+	n.spare = append(n.spare, n.caches[s])
 	delete(n.caches, s)
 }
 
@@ -87,6 +96,9 @@ func (n *native) setLen(s backend.Sequence, length int) { n.cache(s).SetLen(leng
 
 func (n *native) end() {
 	for _, c := range n.caches {
+		c.Close()
+	}
+	for _, c := range n.spare {
 		c.Close()
 	}
 	if n.root != nil {

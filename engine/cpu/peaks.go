@@ -11,6 +11,7 @@ import (
 // a large sequential read, on the threads asked for at once.
 type Peaks struct {
 	FP32   float64 // flop/s
+	BF16   float64 // flop/s; 0 where no hardware multiplies bfloat16
 	Int8   float64 // integer operations/s of the instruction set's own multiply
 	Memory float64 // bytes/s
 }
@@ -20,6 +21,7 @@ func MeasurePeaks(isa string, threads int) Peaks {
 	if isa == "" || isa == Reference {
 		isa = Detect()[0]
 	}
+	threads = max(threads, 1)
 	big := make([]byte, 256<<20)
 	for i := 0; i < len(big); i += 4096 {
 		big[i] = 1
@@ -27,6 +29,7 @@ func MeasurePeaks(isa string, threads int) Peaks {
 	part := len(big) / threads
 	return Peaks{
 		FP32: rate(threads, 200_000, func(_, n int) float64 { return kernels.PeakFP32(isa, n) }),
+		BF16: rate(threads, 200_000, func(_, n int) float64 { return kernels.PeakBF16(n) }),
 		Int8: rate(threads, 200_000, func(_, n int) float64 { return kernels.PeakInt8(isa, n) }),
 		Memory: rate(threads, 1, func(w, n int) float64 {
 			read := 0.0
@@ -57,6 +60,9 @@ func rate(threads, n int, f func(w, n int) float64) float64 {
 		}
 		if try > 0 {
 			best = max(best, sum/sec)
+		}
+		if sum == 0 {
+			return 0 // no such hardware
 		}
 		n = max(1, int(float64(n)*0.04/max(sec, 1e-6)))
 	}

@@ -181,7 +181,8 @@ func answer(logits []float32, target int32, forbid []int32) kernels.Top {
 			t.Second = int32(i)
 		}
 	}
-	if t.Best < 0 {
+	if t.Best < 0 { // nothing may be said
+		t.LogZ, t.TargetLog = float32(math.Inf(-1)), float32(math.Inf(-1))
 		return t
 	}
 	top, sum := float64(logits[t.Best]), 0.0

@@ -14,6 +14,7 @@ func GEMMRate(isa string, m, threads int) (float64, error) {
 	if isa == "" || isa == Reference {
 		isa = Detect()[0]
 	}
+	threads = max(threads, 1)
 	const d = 768
 	w := kernels.Matrix{Rows: d, Cols: d, I8: make([]int8, d*d), Scale: make([]float32, d)}
 	for i := range w.I8 {

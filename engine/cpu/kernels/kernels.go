@@ -41,7 +41,11 @@ import (
 )
 
 // Instruction sets, best first.
-var Sets = []string{"avx512vnni", "avx2", "portable"}
+var Sets = []string{"avx512vnni", "avxvnni", "avx2", "neondot", "portable"}
+
+// Register makes a further set known by its name: isa points to an sl_isa of C that lives
+// for ever. For package emulated; not safe for concurrent use.
+func Register(isa unsafe.Pointer) { C.sl_isa_register(isa) }
 
 // Runs says whether this machine can run an instruction set.
 func Runs(isa string) bool {
@@ -95,40 +99,60 @@ func (p *Pool) Size() int { return int(C.sl_pool_size(p.p)) }
 // Close ends the threads.
 func (p *Pool) Close() { C.sl_pool_free(p.p); p.p = nil }
 
+// MaxDepth is the longest product whose sums fit 32 bits in every set: 255·127·K < 2³¹.
+const MaxDepth = 1 << 16
+
+// check holds what [NewNet] is given to the shape: C reads as many values as that says.
+func (s Shape) check(layers []Layer, embed Matrix, norm, rope []float32) error {
+	if s.KV <= 0 || s.Heads%s.KV != 0 || s.HeadDim <= 0 || s.HeadDim%8 != 0 || s.D <= 0 || s.FF <= 0 || s.Vocab <= 0 || s.Positions <= 0 {
+		return fmt.Errorf("%+v is no shape of a network", s)
+	}
+	if s.Mask < 0 || s.Mask >= s.Vocab {
+		return fmt.Errorf("mask token %d is not in the vocabulary of %d", s.Mask, s.Vocab)
+	}
+	if depth := max(s.D, s.FF, s.Heads*s.HeadDim); depth > MaxDepth {
+		return fmt.Errorf("a product over %d values: int8 sums hold %d; no model this wide is supported", depth, MaxDepth)
+	}
+	if len(layers) != s.Layers || s.Layers == 0 {
+		return fmt.Errorf("%d layers, the shape says %d", len(layers), s.Layers)
+	}
+	vec := func(name string, v []float32, n int) error {
+		if len(v) != n {
+			return fmt.Errorf("%s: %d values, the shape asks for %d", name, len(v), n)
+		}
+		return nil
+	}
+	mat := func(name string, m Matrix, rows, cols int) error {
+		if m.Rows != rows || m.Cols != cols || len(m.I8) != rows*cols || len(m.Scale) != rows {
+			return fmt.Errorf("%s: [%d %d] with %d values and %d scales, the shape asks for [%d %d]", name, m.Rows, m.Cols, len(m.I8), len(m.Scale), rows, cols)
+		}
+		return nil
+	}
+	q, kv := s.Heads*s.HeadDim, s.KV*s.HeadDim
+	err := errors.Join(mat("embedding", embed, s.Vocab, s.D), vec("norm", norm, s.D), vec("rope", rope, s.Positions*s.HeadDim))
+	for i, l := range layers {
+		at := func(name string) string { return fmt.Sprintf("layer %d: %s", i, name) }
+		err = errors.Join(err, vec(at("input norm"), l.InNorm, s.D), vec(at("post norm"), l.PostNorm, s.D),
+			vec(at("q norm"), l.QNorm, s.HeadDim), vec(at("k norm"), l.KNorm, s.HeadDim),
+			mat(at("q"), l.Q, q, s.D), mat(at("k"), l.K, kv, s.D), mat(at("v"), l.V, kv, s.D), mat(at("o"), l.O, s.D, q),
+			mat(at("gate"), l.Gate, s.FF, s.D), mat(at("up"), l.Up, s.FF, s.D), mat(at("down"), l.Down, s.D, s.FF))
+	}
+	return err
+}
+
 // Net is a packed network.
 type Net struct {
 	n     *C.sl_net
 	shape C.sl_shape
 }
 
-// cMemory copies slices into C's memory until it is freed.
-type cMemory []unsafe.Pointer
-
-func (m *cMemory) floats(s []float32) *C.float {
-	p := C.malloc(C.size_t(4*len(s) + 4))
-	*m = append(*m, p)
-	copy(unsafe.Slice((*float32)(p), len(s)), s)
-	return (*C.float)(p)
-}
-
-func (m *cMemory) matrix(w Matrix) C.sl_matrix {
-	p := C.malloc(C.size_t(len(w.I8) + 1))
-	*m = append(*m, p)
-	copy(unsafe.Slice((*int8)(p), len(w.I8)), w.I8)
-	return C.sl_matrix{rows: C.int(w.Rows), cols: C.int(w.Cols), w: (*C.int8_t)(p), scale: m.floats(w.Scale)}
-}
-
-func (m *cMemory) free() {
-	for _, p := range *m {
-		C.free(p)
-	}
-	*m = nil
-}
-
 // NewNet packs a network for an instruction set. rope is [positions, headDim].
 func NewNet(isa string, s Shape, layers []Layer, embed Matrix, norm, rope []float32) (*Net, error) {
 	if !Runs(isa) {
 		return nil, fmt.Errorf("this processor cannot run %q", isa)
+	}
+	if err := s.check(layers, embed, norm, rope); err != nil {
+		return nil, err
 	}
 	var mem cMemory
 	defer mem.free()
@@ -138,8 +162,10 @@ func NewNet(isa string, s Shape, layers []Layer, embed Matrix, norm, rope []floa
 	}
 	shape := C.sl_shape{d: C.int(s.D), ff: C.int(s.FF), layers: C.int(s.Layers), heads: C.int(s.Heads), kv: C.int(s.KV), hd: C.int(s.HeadDim),
 		vocab: C.int(s.Vocab), positions: C.int(s.Positions), canvas_mark: mark, mask: C.int(s.Mask), eps: C.float(s.Eps)}
-	ls := (*C.sl_layer)(C.calloc(C.size_t(len(layers)), C.size_t(unsafe.Sizeof(C.sl_layer{}))))
-	mem = append(mem, unsafe.Pointer(ls))
+	ls := (*C.sl_layer)(mem.take(len(layers) * int(unsafe.Sizeof(C.sl_layer{}))))
+	if ls == nil {
+		return nil, ErrMemory
+	}
 	for i, l := range layers {
 		c := C.at_layer(ls, C.int(i))
 		c.in_norm, c.q_norm, c.k_norm, c.post_norm = mem.floats(l.InNorm), mem.floats(l.QNorm), mem.floats(l.KNorm), mem.floats(l.PostNorm)
@@ -149,7 +175,11 @@ func NewNet(isa string, s Shape, layers []Layer, embed Matrix, norm, rope []floa
 	e := mem.matrix(embed)
 	name := C.CString(isa)
 	defer C.free(unsafe.Pointer(name))
-	n := C.sl_net_new(name, &shape, ls, &e, mem.floats(norm), mem.floats(rope))
+	cn, cr := mem.floats(norm), mem.floats(rope)
+	if mem.failed {
+		return nil, ErrMemory
+	}
+	n := C.sl_net_new(name, &shape, ls, &e, cn, cr)
 	if n == nil {
 		return nil, ErrMemory
 	}
@@ -200,7 +230,13 @@ type Top struct {
 type Flag struct{ p *int32 }
 
 // NewFlag makes a lowered flag. Free it when no pass can use it any more.
-func NewFlag() Flag { return Flag{(*int32)(C.calloc(1, 4))} }
+func NewFlag() (Flag, error) {
+	p := (*int32)(C.calloc(1, 4))
+	if p == nil {
+		return Flag{}, ErrMemory
+	}
+	return Flag{p}, nil
+}
 
 // Raise stops the pass that was given the flag.
 func (f Flag) Raise() { atomic.StoreInt32(f.p, 1) }
@@ -279,69 +315,4 @@ func (n *Net) Forward(p *Pool, w *Workspace, rows []Row, caches []*Cache, forbid
 		}
 	}
 	return append(dst, unsafe.Slice((*Top)(w.tops), asked)...), nil
-}
-
-// MatMul is y [m, w.Rows] = x [m, w.Cols]·wᵀ through quantization, for tests.
-func MatMul(isa string, w Matrix, m int, x []float32) ([]float32, error) {
-	var mem cMemory
-	defer mem.free()
-	name := C.CString(isa)
-	defer C.free(unsafe.Pointer(name))
-	cm := mem.matrix(w)
-	y := mem.floats(make([]float32, m*w.Rows))
-	if code := C.sl_matmul(name, &cm, C.int(m), mem.floats(x), y); code != C.SL_OK {
-		return nil, fmt.Errorf("product on %s: code %d", isa, int(code))
-	}
-	out := make([]float32, m*w.Rows)
-	copy(out, unsafe.Slice((*float32)(unsafe.Pointer(y)), len(out)))
-	return out, nil
-}
-
-// Packed is a weight packed for one instruction set, for benchmarks.
-type Packed struct {
-	p          *C.sl_packed
-	rows, cols int
-}
-
-// Pack packs w.
-func Pack(isa string, w Matrix) (*Packed, error) {
-	var mem cMemory
-	defer mem.free()
-	name := C.CString(isa)
-	defer C.free(unsafe.Pointer(name))
-	cm := mem.matrix(w)
-	p := C.sl_pack(name, &cm)
-	if p == nil {
-		return nil, ErrMemory
-	}
-	return &Packed{p, w.Rows, w.Cols}, nil
-}
-
-// Close frees the weight.
-func (p *Packed) Close() { C.sl_packed_free(p.p) }
-
-// Run multiplies m rows of x repeat times over.
-func (p *Packed) Run(m, repeat int, x []float32) {
-	var mem cMemory
-	defer mem.free()
-	C.sl_matmul_packed(p.p, C.int(m), mem.floats(x), mem.floats(make([]float32, m*p.rows)), C.int(repeat))
-}
-
-// PeakInt8 and PeakFP32 run a register-resident loop and return the operations done.
-func PeakInt8(isa string, iters int) float64 {
-	s := C.CString(isa)
-	defer C.free(unsafe.Pointer(s))
-	return float64(C.sl_peak_int8(s, C.long(iters)))
-}
-
-// PeakFP32: see PeakInt8.
-func PeakFP32(isa string, iters int) float64 {
-	s := C.CString(isa)
-	defer C.free(unsafe.Pointer(s))
-	return float64(C.sl_peak_fp32(s, C.long(iters)))
-}
-
-// ReadAll sums b, to measure what memory can deliver; it returns the bytes read.
-func ReadAll(b []byte) float64 {
-	return float64(C.sl_read_bytes(unsafe.Pointer(unsafe.SliceData(b)), C.long(len(b))))
 }

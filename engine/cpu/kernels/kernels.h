@@ -53,26 +53,30 @@ typedef struct {
 typedef struct sl_net sl_net;
 typedef struct sl_pool sl_pool;
 
-// A pool of n threads, the caller's included. It spins briefly between the phases of a
-// forward and sleeps between forwards.
+// A pool of n threads, the caller's included. They spin briefly between the phases of a
+// forward and after one, then sleep.
 sl_pool *sl_pool_new(int n);
 void sl_pool_free(sl_pool *p);
 
-// isa: "avx512vnni", "avx2", "portable"; layers points to s->layers elements. embed is
+// isa: "avx512vnni", "avxvnni", "avx2", "neondot", "portable"; layers points to s->layers elements. embed is
 // [vocab, d] and serves as the head. rope is [positions, hd]: cosines, then sines.
 // Weights are copied. Null when there is no memory or the processor lacks the set.
 sl_net *sl_net_new(const char *isa, const sl_shape *s, const sl_layer *layers, const sl_matrix *embed,
                    const float *norm, const float *rope);
 void sl_net_free(sl_net *n);
 int sl_isa_ok(const char *isa);
+int sl_isa_register(const void *isa); // a further table (sl_isa), for package emulated
 
 // One forward pass: rows[n], caches[groups] by row group, forbid[n_forbid] token ids.
 // top gets one answer for each row that wants something, in order. *cancel is looked at
 // between layers. Cache rows at and beyond len are scratch: the caller moves len when
-// the pass succeeded. scratch_rows grows the workspace; SL_NOMEM leaves everything as
-// it was.
+// the pass succeeded. After SL_NOMEM and SL_CANCELLED everything is as it was.
+//
+// Without bounds checks (Go holds batches to them): tokens, targets and forbidden ids
+// are in the vocabulary (target -1: none), positions below shape.positions; the context
+// rows of a group come at len, len+1, ...; its canvas rows behind them.
 int sl_forward(sl_net *net, sl_pool *pool, const sl_row *rows, int n, sl_cache **caches, const int *forbid,
-               int n_forbid, sl_top *top, volatile int *cancel);
+               int n_forbid, sl_top *top, const int *cancel);
 
 // For tests and benchmarks: y [m, rows] = x [m, cols] · wᵀ through quantization and the
 // instruction set's kernel; and the integers alone.
@@ -82,8 +86,20 @@ sl_packed *sl_pack(const char *isa, const sl_matrix *w);
 void sl_packed_free(sl_packed *p);
 int sl_matmul_packed(const sl_packed *p, int m, const float *x, float *y, int repeat);
 
-// Register-resident loops; each returns the operations it did.
+// Single operators, see operators.c and the .inc file of each. SL_NOISA without the set.
+int sl_op_nr(const char *isa);
+int sl_op_quantize(const char *isa, const float *x, int k, int *q, float *scale);
+int sl_op_rms(const char *isa, const float *x, int d, const float *w, float eps, float *y);
+int sl_op_rope(const char *isa, float *x, int heads, int hd, const float *cs);
+int sl_op_swiglu(const char *isa, int n, const float *g, const float *u, float *h);
+int sl_op_dequant(const char *isa, const int8_t *w, float scale, int n, float *y, int add);
+int sl_op_attend(const char *isa, int nq, int hd, int ld, const float *q, const int *seen, const float *k1, const float *v1,
+                 int n1, const float *k2, const float *v2, int n2, float *o);
+int sl_op_answer(const char *isa, const float *l, int n, int step, int target, sl_top *t);
+
+// Register-resident loops; each returns the operations it did. bf16: 0 without hardware.
 double sl_peak_int8(const char *isa, long iters);
 double sl_peak_fp32(const char *isa, long iters);
+double sl_peak_bf16(long iters);
 double sl_read_bytes(const void *p, long n);
 #endif

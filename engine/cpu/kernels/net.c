@@ -1,25 +1,7 @@
-// The packed network, its workspace, and what dispatches to instruction sets.
+// Weights packed for an instruction set, and the network and workspace made of them.
 #include "net.h"
 #include <stdlib.h>
 #include <string.h>
-
-const sl_isa *sl_isa_find(const char *name) {
-  if (!strcmp(name, "portable")) return &sl_isa_portable;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &sl_isa_avx2;
-#ifdef SEEDLING_SIMDE
-  if (!strcmp(name, "avx512vnni")) return &sl_isa_vnni;
-#else
-  if (!strcmp(name, "avx512vnni") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
-    return &sl_isa_vnni;
-#endif
-#endif
-  return 0;
-}
-
-int sl_isa_ok(const char *isa) { return sl_isa_find(isa) != 0; }
 
 static void *take(size_t n) {
   void *p = 0;
@@ -44,7 +26,7 @@ sl_packed *sl_pack(const char *isa, const sl_matrix *w) {
   p->cols = w->cols;
   p->kpad = (w->cols + s->kstep - 1) / s->kstep * s->kstep;
   p->panels = (w->rows + s->nr - 1) / s->nr;
-  p->data = take((size_t)p->panels * s->nr * p->kpad);
+  p->data = take((size_t)p->panels * s->nr * p->kpad * s->wbytes);
   p->scale = take(sizeof(float) * p->panels * s->nr);
   p->sum = take(sizeof(int32_t) * p->panels * s->nr);
   if (!p->data || !p->scale || !p->sum) {
@@ -96,7 +78,7 @@ void sl_net_free(sl_net *n) {
   }
   free(n->layers);
   sl_packed_free(n->head);
-  void *all[] = {n->embed, n->embed_scale, n->norm, n->rope, n->x, n->h, n->qkv, n->att, n->gu, n->scores, n->qscale, n->q, n->states};
+  void *all[] = {n->embed, n->embed_scale, n->norm, n->rope, n->x, n->h, n->y, n->qkv, n->att, n->gu, n->scratch, n->qscale, n->q, n->states};
   for (unsigned i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
   free(n);
 }
@@ -137,10 +119,58 @@ sl_net *sl_net_new(const char *isa, const sl_shape *s, const sl_layer *layers, c
   return 0;
 }
 
+long sl_scratch(const sl_net *n) {
+  long keys = 4 * ((long)n->s.positions + n->cap + 3), head = SL_HEAD_ROWS * (long)(SL_HEAD_WIDTH + n->isa->nr);
+  return ((keys > head ? keys : head) + 15) / 16 * 16;
+}
+
+int sl_reserve(sl_net *n, int rows, int threads) {
+  if (rows <= n->cap && threads <= n->threads) return SL_OK;
+  const sl_shape *s = &n->s;
+  int had = n->cap, cap = rows > n->cap ? rows : n->cap, th = threads > n->threads ? threads : n->threads;
+  long nr = n->isa->nr, ad = (long)s->heads * s->hd;
+  long qkv = n->layers[0].qkv->panels * nr, gu = n->layers[0].gateup->panels * nr;
+  long wide = n->layers[0].o->panels * nr, deep = s->d > s->ff ? s->d : s->ff;
+  if (ad > deep) deep = ad;
+  n->cap = cap;
+  long scratch = sl_scratch(n);
+  n->cap = had;
+  struct {
+    void **p;
+    size_t bytes;
+  } all[] = {
+      {(void **)&n->x, sizeof(float) * cap * s->d},
+      {(void **)&n->h, sizeof(float) * cap * wide},
+      {(void **)&n->y, sizeof(float) * cap * wide},
+      {(void **)&n->qkv, sizeof(float) * cap * qkv},
+      {(void **)&n->att, sizeof(float) * cap * ad},
+      {(void **)&n->gu, sizeof(float) * cap * gu},
+      {(void **)&n->scratch, sizeof(float) * th * scratch},
+      {(void **)&n->qscale, sizeof(float) * cap},
+      {(void **)&n->q, (size_t)cap * (deep + n->isa->kstep) * n->isa->qbytes},
+      {(void **)&n->states, sizeof(sl_state) * SL_CHUNKS * cap},
+  };
+  enum { N = sizeof all / sizeof *all };
+  void *fresh[N];
+  for (int i = 0; i < N; i++)
+    if (!(fresh[i] = take(all[i].bytes + 64))) {
+      while (i > 0) free(fresh[--i]);
+      return SL_NOMEM;
+    }
+  for (int i = 0; i < N; i++) {
+    free(*all[i].p);
+    *all[i].p = fresh[i];
+  }
+  n->cap = cap;
+  n->threads = th;
+  n->wide = wide;
+  return SL_OK;
+}
+
 int sl_matmul_packed(const sl_packed *p, int m, const float *x, float *y, int repeat) {
   const sl_isa *s = p->isa;
   long ld = (long)p->panels * s->nr;
-  char *q = take((size_t)m * p->kpad * s->qbytes + 64);
+  char *q = take((size_t)m * p->kpad * s->qbytes);
   float *qs = take(sizeof(float) * m), *out = take(sizeof(float) * m * ld);
   int code = q && qs && out ? SL_OK : SL_NOMEM;
   for (int t = 0; code == SL_OK && t < repeat; t++) {
@@ -161,23 +191,4 @@ int sl_matmul(const char *isa, const sl_matrix *w, int m, const float *x, float 
   int code = sl_matmul_packed(p, m, x, y, 1);
   sl_packed_free(p);
   return code;
-}
-
-double sl_peak_int8(const char *isa, long iters) {
-  const sl_isa *s = sl_isa_find(isa);
-  return s ? s->peak_int8(iters) : 0;
-}
-double sl_peak_fp32(const char *isa, long iters) {
-  const sl_isa *s = sl_isa_find(isa);
-  return s ? s->peak_fp32(iters) : 0;
-}
-
-double sl_read_bytes(const void *p, long n) {
-  const uint64_t *q = p;
-  uint64_t s[8] = {0};
-  for (long i = 0; i + 8 <= n / 8; i += 8)
-    for (int j = 0; j < 8; j++) s[j] += q[i + j];
-  uint64_t t = 0;
-  for (int j = 0; j < 8; j++) t += s[j];
-  return (double)n + (t == 12345);
 }

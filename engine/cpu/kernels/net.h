@@ -4,43 +4,24 @@
 #include "kernels.h"
 #include "pool.h"
 
-// A packed weight. data is [ceil(rows/NR)] panels; the layout inside is the
-// instruction set's (gemm_*.inc). scale and sum are padded to whole panels; sum[r] is
-// Σ_k w[r][k], for kernels whose activations carry an offset.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define SL_X86 1 // clang knows no "#pragma GCC target": it builds the portable set alone
+#else
+#define SL_X86 0
+#endif
+
+// A packed weight: panels of isa->nr outputs, laid out as quantize.inc says. scale and sum
+// are padded to whole panels; sum[r] is Σ_k w[r][k], for kernels whose activations carry
+// an offset.
 struct sl_packed {
   const struct sl_isa *isa;
   int rows, cols, kpad, panels;
-  int8_t *data;
+  void *data;
   float *scale;
   int32_t *sum;
 };
 
-// Quantized activations: one row is kpad elements of the instruction set's own type.
-typedef struct {
-  void *q;
-  float *scale;
-} sl_quant;
-
-struct sl_state;
-typedef struct sl_isa {
-  const char *name;
-  int nr, kstep, qbytes; // outputs a panel, depth granularity, bytes an activation
-  void (*pack)(const sl_matrix *w, sl_packed *p);
-  void (*quantize)(const float *x, int k, int kpad, void *q, float *scale);
-  // out[i*ldo + j] for i < m, j < nr of one panel: scale_x[i]*scale_w[j]*Σ x·w
-  void (*panel)(const sl_packed *p, int panel, const void *q, const float *qs, int m, float *out, long ldo);
-  void (*rms)(const float *x, int d, const float *w, float eps, float *y);
-  void (*rope)(float *x, int heads, int hd, const float *cs);
-  // One row, all heads: o [heads*hd]; see attention.inc.
-  void (*attend)(int heads, int kv, int hd, const float *q, const float *k1, const float *v1, int n1,
-                 const float *k2, const float *v2, int n2, float *scores, float *o);
-  void (*swiglu)(int n, const float *g, const float *u, float *h);
-  void (*dequant)(const int8_t *w, float scale, int n, float *y, int add);
-  // Folds logits [n] of tokens base.. into a running top.
-  void (*fold)(int n, int base, const float *logits, int target, struct sl_state *s);
-  double (*peak_int8)(long iters);
-  double (*peak_fp32)(long iters);
-} sl_isa;
+#define SL_FORBIDDEN (-1e30f) // the logit of a forbidden token
 
 // A running answer over slices of the vocabulary.
 typedef struct sl_state {
@@ -48,11 +29,45 @@ typedef struct sl_state {
   float top, next, sum, target; // sum is Σ exp(l − top)
 } sl_state;
 
-extern const sl_isa sl_isa_portable;
-#if defined(__x86_64__)
-extern const sl_isa sl_isa_avx2, sl_isa_vnni;
-#endif
-const sl_isa *sl_isa_find(const char *name);
+// Up to four queries over the same keys: see attention.inc. Rows of k and v are ld floats
+// apart.
+typedef struct sl_attend {
+  int nq, hd;
+  const float *q[4]; // [hd] each
+  float *o[4];       // [hd] each
+  int seen[4];       // cached keys that each sees, at most n1
+  int n1, n2;        // cached keys and canvas keys
+  const float *k1, *v1, *k2, *v2;
+  long ld;
+  float *p; // scratch, [(n1 + n2 + 3) * 4]
+} sl_attend;
+
+typedef struct sl_isa {
+  const char *name;
+  int nr, kstep, qbytes, wbytes; // outputs a panel, depth granularity, bytes an activation and a weight
+  void (*pack)(const sl_matrix *w, sl_packed *p);
+  void (*quantize)(const float *x, int k, int kpad, void *q, float *scale);
+  // out[i*ldo + j] = (qs[i]*scale[j]) * Σ q·w, for i < m, j < nr of one panel
+  void (*panel)(const sl_packed *p, int panel, const void *q, const float *qs, int m, float *out, long ldo);
+  void (*rms)(const float *x, int d, const float *w, float eps, float *y);
+  void (*rope)(float *x, int heads, int hd, const float *cs);
+  void (*attend)(sl_attend *a);
+  void (*swiglu)(int n, const float *g, const float *u, float *h);
+  void (*dequant)(const int8_t *w, float scale, int n, float *y, int add);
+  void (*fold)(int n, int base, const float *l, int target, sl_state *s);
+  double (*peak_int8)(long iters);
+  double (*peak_fp32)(long iters);
+} sl_isa;
+
+const sl_isa *sl_isa_find(const char *name); // null where the processor lacks it
+void sl_join(sl_state *a, const sl_state *b); // b holds later tokens
+void sl_answer(const sl_state *s, sl_top *t);
+
+enum {
+  SL_CHUNKS = 32, // slices of the vocabulary; fixed, so that no answer depends on threads
+  SL_HEAD_ROWS = 32,
+  SL_HEAD_WIDTH = 256, // logits of a row that exist at a time
+};
 
 struct sl_net {
   const sl_isa *isa;
@@ -64,12 +79,15 @@ struct sl_net {
   sl_packed *head;
   int8_t *embed; // [vocab, d] as handed over, for lookups
   float *embed_scale, *norm, *rope;
-  // workspace for cap rows
-  int cap;
-  float *x, *h, *qkv, *att, *gu, *scores;
+  // Workspace for cap rows and threads: h and y [cap][wide], others as named.
+  int cap, threads;
+  long wide;
+  float *x, *h, *y, *qkv, *att, *gu, *scratch;
   float *qscale;
   void *q;
-  sl_state *states; // per thread, per asked row
-  int threads;
+  sl_state *states; // [SL_CHUNKS][cap]
 };
+
+int sl_reserve(sl_net *n, int rows, int threads); // SL_OK or SL_NOMEM, then as it was
+long sl_scratch(const sl_net *n);                 // floats of scratch a thread has
 #endif

@@ -1,7 +1,7 @@
-// Threads of a forward pass. Workers sleep between passes (idle costs nothing); within
-// a pass they meet at barriers, where they spin for a moment, since a phase is tens of
-// microseconds, and yield after it, since on a busy machine the other worker may not
-// be running at all.
+// Threads of a forward pass. After one they spin for some 50 µs, in case the next follows
+// (the steps of a canvas do), then sleep: idle costs nothing. Within a pass they meet at
+// barriers, where they spin for a moment, since a phase is tens of microseconds, and
+// yield after it, since on a busy machine the other worker may not be running at all.
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -12,9 +12,9 @@ struct sl_pool {
   int n;
   pthread_t *threads;
   pthread_mutex_t lock;
-  pthread_cond_t wake, done;
-  unsigned long job; // number of the job that workers should run
-  int running, stop;
+  pthread_cond_t wake;
+  atomic_ulong job; // number of the job that workers should run; moves under lock
+  atomic_int running, stop;
   void (*f)(void *, int);
   void *arg;
   atomic_int waiting;
@@ -34,25 +34,41 @@ static inline void pause_cpu(void) {
 #endif
 }
 
+enum { SPINS = 1000 }; // a pause is some 40 ns
+
 static void *work(void *v) {
   worker w = *(worker *)v;
   free(v);
   sl_pool *p = w.p;
   unsigned long seen = 0;
-  pthread_mutex_lock(&p->lock);
   for (;;) {
-    while (p->job == seen && !p->stop) pthread_cond_wait(&p->wake, &p->lock);
-    if (p->stop) break;
-    seen = p->job;
-    void (*f)(void *, int) = p->f;
-    void *arg = p->arg;
-    pthread_mutex_unlock(&p->lock);
-    f(arg, w.id);
-    pthread_mutex_lock(&p->lock);
-    if (--p->running == 0) pthread_cond_signal(&p->done);
+    for (int i = 0; i < SPINS && atomic_load_explicit(&p->job, memory_order_acquire) == seen; i++) pause_cpu();
+    if (atomic_load_explicit(&p->job, memory_order_acquire) == seen) {
+      pthread_mutex_lock(&p->lock);
+      while (atomic_load(&p->job) == seen) pthread_cond_wait(&p->wake, &p->lock);
+      pthread_mutex_unlock(&p->lock);
+    }
+    if (atomic_load(&p->stop)) return 0;
+    seen++; // the caller waits for all before it posts another
+    p->f(p->arg, w.id);
+    atomic_fetch_sub_explicit(&p->running, 1, memory_order_release);
   }
+}
+
+static void post(sl_pool *p) {
+  pthread_mutex_lock(&p->lock);
+  atomic_fetch_add_explicit(&p->job, 1, memory_order_release);
+  pthread_cond_broadcast(&p->wake);
   pthread_mutex_unlock(&p->lock);
-  return 0;
+}
+
+static void wait_for(const atomic_uint *v, unsigned old) {
+  for (int spin = 0; atomic_load_explicit(v, memory_order_acquire) == old; spin++) {
+    if (spin < SPINS)
+      pause_cpu();
+    else
+      sched_yield();
+  }
 }
 
 sl_pool *sl_pool_new(int n) {
@@ -61,7 +77,6 @@ sl_pool *sl_pool_new(int n) {
   p->n = 1;
   pthread_mutex_init(&p->lock, 0);
   pthread_cond_init(&p->wake, 0);
-  pthread_cond_init(&p->done, 0);
   p->threads = calloc(n > 0 ? n : 1, sizeof *p->threads);
   for (int i = 1; p->threads && i < n; i++) { // fewer threads than asked for still work
     worker *w = malloc(sizeof *w);
@@ -78,14 +93,11 @@ sl_pool *sl_pool_new(int n) {
 
 void sl_pool_free(sl_pool *p) {
   if (!p) return;
-  pthread_mutex_lock(&p->lock);
-  p->stop = 1;
-  pthread_cond_broadcast(&p->wake);
-  pthread_mutex_unlock(&p->lock);
+  atomic_store(&p->stop, 1);
+  post(p);
   for (int i = 1; i < p->n; i++) pthread_join(p->threads[i], 0);
   pthread_mutex_destroy(&p->lock);
   pthread_cond_destroy(&p->wake);
-  pthread_cond_destroy(&p->done);
   free(p->threads);
   free(p);
 }
@@ -94,19 +106,17 @@ int sl_pool_size(const sl_pool *p) { return p->n; }
 
 void sl_pool_run(sl_pool *p, void (*f)(void *, int), void *arg) {
   if (p->n > 1) {
-    pthread_mutex_lock(&p->lock);
     p->f = f;
     p->arg = arg;
-    p->running = p->n - 1;
-    p->job++;
-    pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
+    atomic_store_explicit(&p->running, p->n - 1, memory_order_relaxed);
+    post(p);
   }
   f(arg, 0);
-  if (p->n > 1) {
-    pthread_mutex_lock(&p->lock);
-    while (p->running) pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+  for (int spin = 0; atomic_load_explicit(&p->running, memory_order_acquire) > 0; spin++) {
+    if (spin < SPINS)
+      pause_cpu();
+    else
+      sched_yield();
   }
 }
 
@@ -119,10 +129,5 @@ void sl_pool_barrier(sl_pool *p, int id) {
     atomic_fetch_add_explicit(&p->phase, 1, memory_order_acq_rel);
     return;
   }
-  for (int spin = 0; atomic_load_explicit(&p->phase, memory_order_acquire) == phase; spin++) {
-    if (spin < 4000)
-      pause_cpu();
-    else
-      sched_yield();
-  }
+  wait_for(&p->phase, phase);
 }

@@ -1,0 +1,16 @@
+// The kernels of ../isa_avx512.c without its instructions.
+#include <math.h>
+#include "../net.h"
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#define ISA emulated_avx512vnni
+#define ISA_NAME "avx512vnni emulated"
+#define VL 16
+#define NV 3
+#define MR 8
+#include "dot.h"
+#include "../simd.inc"
+#include "../rows.inc"
+#include "../attention.inc"
+#include "../head.inc"
+#include "../vnni.inc"
+#include "../table.inc"

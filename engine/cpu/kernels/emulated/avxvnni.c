@@ -1,0 +1,16 @@
+// The kernels of ../isa_avxvnni.c without its instructions.
+#include <math.h>
+#include "../net.h"
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#define ISA emulated_avxvnni
+#define ISA_NAME "avxvnni emulated"
+#define VL 8
+#define NV 2
+#define MR 6
+#include "dot.h"
+#include "../simd.inc"
+#include "../rows.inc"
+#include "../attention.inc"
+#include "../head.inc"
+#include "../vnni.inc"
+#include "../table.inc"

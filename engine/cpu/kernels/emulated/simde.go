@@ -1,0 +1,6 @@
+//go:build simde
+
+package emulated
+
+// #cgo CFLAGS: -DSEEDLING_SIMDE
+import "C"
