@@ -294,58 +294,6 @@ func TestSetsAgree(t *testing.T) {
 	}
 }
 
-// TestMatMul: integers are exact, so a product equals the one computed from the same
-// quantized numbers in Go to float rounding, for every shape of tile and edge.
-func TestMatMul(t *testing.T) {
-	for _, isa := range nativeSets() {
-		rapid.Check(t, func(t *rapid.T) {
-			rows, cols, m := rapid.IntRange(1, 100).Draw(t, "rows"), 8*rapid.IntRange(1, 40).Draw(t, "cols"), rapid.IntRange(1, 33).Draw(t, "m")
-			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-			w := kernels.Matrix{Rows: rows, Cols: cols}
-			for range rows {
-				w.Scale = append(w.Scale, r.Float32()*0.1)
-				for range cols {
-					w.I8 = append(w.I8, int8(r.IntN(255)-127))
-				}
-			}
-			x := make([]float32, m*cols)
-			for i := range x {
-				x[i] = float32(r.NormFloat64())
-			}
-			if m > 1 {
-				clear(x[:cols]) // a row of zeros has no scale
-			}
-			y, err := kernels.MatMul(isa, w, m, x)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range m {
-				top := float32(0)
-				for _, v := range x[i*cols : (i+1)*cols] {
-					top = max(top, float32(math.Abs(float64(v))))
-				}
-				inv := float32(0)
-				if top > 0 {
-					inv = 127 / top
-				}
-				for o := range rows {
-					sum := int32(0)
-					for k := range cols {
-						v := x[i*cols+k] * inv
-						q := int32(math.Trunc(float64(v) + math.Copysign(0.5, float64(v))))
-						sum += q * int32(w.I8[o*cols+k])
-					}
-					want := float64(sum) * float64(top) / 127 * float64(w.Scale[o])
-					// One step of one activation may round the other way in float32.
-					if d := math.Abs(want - float64(y[i*rows+o])); d > 1e-4*math.Abs(want)+1.1*float64(top)*float64(w.Scale[o]) {
-						t.Fatalf("%s: [%d,%d]·[%d]: (%d,%d) is %g, want %g", isa, rows, cols, m, i, o, y[i*rows+o], want)
-					}
-				}
-			}
-		})
-	}
-}
-
 // TestRules: a batch that breaks a rule of the seam is refused with the right error and
 // changes nothing.
 func TestRules(t *testing.T) {

@@ -79,8 +79,7 @@ int sl_forward(sl_net *net, sl_pool *pool, const sl_row *rows, int n, sl_cache *
                int n_forbid, sl_top *top, const int *cancel);
 
 // For tests and benchmarks: y [m, rows] = x [m, cols] · wᵀ through quantization and the
-// instruction set's kernel; and the integers alone.
-int sl_matmul(const char *isa, const sl_matrix *w, int m, const float *x, float *y);
+// set's kernel, repeat times over.
 typedef struct sl_packed sl_packed;
 sl_packed *sl_pack(const char *isa, const sl_matrix *w);
 void sl_packed_free(sl_packed *p);

@@ -183,12 +183,3 @@ int sl_matmul_packed(const sl_packed *p, int m, const float *x, float *y, int re
   free(out);
   return code;
 }
-
-int sl_matmul(const char *isa, const sl_matrix *w, int m, const float *x, float *y) {
-  if (!sl_isa_ok(isa)) return SL_NOISA;
-  sl_packed *p = sl_pack(isa, w);
-  if (!p) return SL_NOMEM;
-  int code = sl_matmul_packed(p, m, x, y, 1);
-  sl_packed_free(p);
-  return code;
-}

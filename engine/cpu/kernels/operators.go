@@ -157,23 +157,22 @@ func (s Set) Answer(logits []float32, step, target int) (t Top) {
 	return t
 }
 
-// MatMul is y [m, w.Rows] = x [m, w.Cols]·wᵀ through quantization, for tests.
-func MatMul(isa string, w Matrix, m int, x []float32) ([]float32, error) {
-	var mem cMemory
-	defer mem.free()
-	name := C.CString(isa)
-	defer C.free(unsafe.Pointer(name))
-	cm := mem.matrix(w)
+// MatMul is y [m, w.Rows] = x [m, w.Cols]·wᵀ, through packing and quantization.
+func (s Set) MatMul(w Matrix, m int, x []float32) ([]float32, error) {
 	fits(x, m*w.Cols)
-	fits(w.I8, w.Rows*w.Cols)
-	fits(w.Scale, w.Rows)
-	y := mem.floats(make([]float32, m*w.Rows))
-	if code := C.sl_matmul(name, &cm, C.int(m), mem.floats(x), y); code != C.SL_OK {
-		return nil, fmt.Errorf("product on %s: code %d", isa, int(code))
+	p, err := Pack(s.name, w)
+	if err != nil {
+		return nil, err
 	}
-	out := make([]float32, m*w.Rows)
-	copy(out, unsafe.Slice((*float32)(unsafe.Pointer(y)), len(out)))
-	return out, nil
+	defer p.Close()
+	y := make([]float32, m*w.Rows)
+	s.call(func(_ *C.char, mem *cMemory) C.int {
+		out := put(mem, y)
+		code := C.sl_matmul_packed(p.p, C.int(m), mem.floats(x), (*C.float)(out), 1)
+		get(y, out)
+		return code
+	})
+	return y, nil
 }
 
 // Packed is a weight packed for one instruction set, for benchmarks.
