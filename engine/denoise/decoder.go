@@ -141,7 +141,10 @@ func (d *decoder) pass(ctx context.Context, pending []contextRow, canvas []canva
 	if len(tops) != asked {
 		return nil, fmt.Errorf("denoise: the backend answered %d rows of %d", len(tops), asked)
 	}
-	for _, t := range tops {
+	for i, t := range tops {
+		if i > 0 && t.Row <= tops[i-1].Row {
+			return nil, fmt.Errorf("denoise: the backend answered row %d after row %d", t.Row, tops[i-1].Row)
+		}
 		if t.Row < 0 || t.Row >= len(rows) || rows[t.Row].Want == 0 || rows[t.Row].Want&backend.WantTop != 0 && t.Best < 0 {
 			return nil, fmt.Errorf("denoise: the backend answered row %d with token %d", t.Row, t.Best)
 		}
