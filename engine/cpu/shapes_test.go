@@ -47,7 +47,7 @@ func random(t testing.TB, s dims) *model.Weights {
 	return w
 }
 
-// TestThreadsAgree: the number of threads changes no answer, in networks whose widths
+// TestThreadsAgree: the number of threads changes no bit of an answer, in networks whose widths
 // are whole panels and in those whose are not. Without it a phase may read rows that
 // another worker is writing (the rows of h once had two strides: with d = 40 a third
 // of all passes on two threads were wrong, with panels of 48 any d of 256 would be).
@@ -80,7 +80,7 @@ func TestThreadsAgree(t *testing.T) {
 							want = got
 						}
 						for i := range got {
-							if !same(want[i], got[i], 1e-4) {
+							if want[i] != got[i] {
 								t.Fatalf("%d threads, row %d: %+v, first %+v", threads, i, got[i], want[i])
 							}
 						}
