@@ -146,6 +146,9 @@ func (p *Sampler) noisedRows(m *Micro, d *kernels.Doc, bs []block, capacity int)
 		if m.Noised+len(b.input) > capacity+64 {
 			break
 		}
+		if b.start+len(b.input) > p.s.Positions {
+			continue // a draft that grew over the last position: RoPE has no row for it
+		}
 		from := int32(d.NNoised)
 		for i, t := range b.input {
 			row := int32(m.Rows())
