@@ -51,8 +51,10 @@ func expect(logits []float32, target, mask int32) kernels.Top {
 }
 
 // TestGolden holds whole passes to PyTorch's logits: the reference within 1e-3 on float
-// weights, the int8 sets within what quantization costs this tiny model. Without it a
-// wrong norm, angle or mask could hide behind tests that compare us with ourselves.
+// weights, the int8 sets within what quantization costs this tiny model (measured, alike
+// on all: log-partition 0.10, log-probability 0.29, probability 0.033, the same best token
+// in 66 of 69 rows). Without it a wrong norm, angle or mask could hide behind tests that
+// compare us with ourselves.
 func TestGolden(t *testing.T) {
 	var g struct {
 		Vocab, Mask int32
@@ -74,10 +76,11 @@ func TestGolden(t *testing.T) {
 	w := golden(t)
 	ctx := context.Background()
 	for _, isa := range allSets() {
-		tol := 1e-3
+		tolZ, tolTarget, tolProb := 1e-3, 1e-3, 1e-3
 		if isa != Reference {
-			tol = 0.25
+			tolZ, tolTarget, tolProb = 0.15, 0.35, 0.05
 		}
+		agree, asked := 0, 0
 		be, err := New(w, Options{ISA: isa, Threads: 2})
 		if err != nil {
 			t.Fatal(err)
@@ -90,14 +93,18 @@ func TestGolden(t *testing.T) {
 			}
 			for i, top := range tops {
 				e := expect(logits[i*V:(i+1)*V], int32(targets[i]), g.Mask)
-				if d := math.Abs(float64(top.LogZ - e.LogZ)); d > tol {
+				if d := math.Abs(float64(top.LogZ - e.LogZ)); d > tolZ {
 					t.Errorf("%s %s row %d: log-partition off by %.4f", isa, name, i, d)
 				}
-				if d := math.Abs(float64(top.TargetLog - e.TargetLog)); d > tol {
+				if d := math.Abs(float64(top.TargetLog - e.TargetLog)); d > tolTarget {
 					t.Errorf("%s %s row %d: target off by %.4f", isa, name, i, d)
 				}
-				if d := math.Abs(float64(top.Prob - e.Prob)); d > tol {
+				if d := math.Abs(float64(top.Prob - e.Prob)); d > tolProb {
 					t.Errorf("%s %s row %d: best probability off by %.4f", isa, name, i, d)
+				}
+				asked++
+				if top.Best == backend.TokenID(e.Best) {
+					agree++
 				}
 				if isa == Reference && (top.Best != backend.TokenID(e.Best) || top.Second != backend.TokenID(e.Second)) {
 					t.Errorf("%s %s row %d: best %d, %d; PyTorch %d, %d", isa, name, i, top.Best, top.Second, e.Best, e.Second)
@@ -137,6 +144,9 @@ func TestGolden(t *testing.T) {
 			if _, err := be.Forward(ctx, backend.Batch{Rows: rows}); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if agree*10 < asked*9 {
+			t.Errorf("%s: PyTorch's best token in %d of %d rows only", isa, agree, asked)
 		}
 		be.Close()
 	}

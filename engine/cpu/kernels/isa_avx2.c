@@ -18,13 +18,13 @@
 #define NR 16
 #define KSTEP 2
 #define OFFSET 0
-#include "simd.inc"
-#include "rows.inc"
-#include "attention.inc"
-#include "head.inc"
+#include "simd.h"
+#include "rows.h"
+#include "attention.h"
+#include "head.h"
 typedef int16_t FN(qtype);
 typedef int8_t FN(wtype);
-#include "quantize.inc"
+#include "quantize.h"
 
 INLINE void FN(tile)(const int8_t *w, int pairs, const int16_t *q, int kpad, const float *qs, const float *ws,
                      const int rows, float *out, long ldo) {
@@ -93,5 +93,5 @@ static double FN(peak_int8)(long iters) {
   for (int j = 0; j < 12; j++) s += a[j][0];
   return (double)iters * 12 * 32 + (s == 12345);
 }
-#include "table.inc"
+#include "table.h"
 #endif

@@ -13,10 +13,10 @@
 #define MR 8
 #define FOUR(x, p) __asm__ volatile("vpbroadcastd %1, %0" : "=v"(x) : "m"(*(const int(*))(p)))
 #define DOT(acc, x, w) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w))
-#include "simd.inc"
-#include "rows.inc"
-#include "attention.inc"
-#include "head.inc"
-#include "vnni.inc"
-#include "table.inc"
+#include "simd.h"
+#include "rows.h"
+#include "attention.h"
+#include "head.h"
+#include "vnni.h"
+#include "table.h"
 #endif

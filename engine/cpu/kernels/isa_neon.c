@@ -15,13 +15,13 @@
 #define NR 16
 #define KSTEP 4
 #define OFFSET 0
-#include "simd.inc"
-#include "rows.inc"
-#include "attention.inc"
-#include "head.inc"
+#include "simd.h"
+#include "rows.h"
+#include "attention.h"
+#include "head.h"
 typedef int8_t FN(qtype);
 typedef int8_t FN(wtype);
-#include "quantize.inc"
+#include "quantize.h"
 
 // One quad of depths: lane L of each row's x against the weights from w on.
 #define QUAD(L)                                                                                       \
@@ -85,5 +85,5 @@ static double FN(peak_int8)(long iters) {
   for (int j = 0; j < 16; j++) s += vgetq_lane_s32(a[j], 0);
   return (double)iters * 16 * 32 + (s == 12345);
 }
-#include "table.inc"
+#include "table.h"
 #endif

@@ -10,13 +10,13 @@
 #define NR 4
 #define KSTEP 16
 #define OFFSET 0
-#include "simd.inc"
-#include "rows.inc"
-#include "attention.inc"
-#include "head.inc"
+#include "simd.h"
+#include "rows.h"
+#include "attention.h"
+#include "head.h"
 typedef int16_t FN(qtype);
 typedef int16_t FN(wtype);
-#include "quantize.inc"
+#include "quantize.h"
 
 // A panel is [kpad/16][4][16]: four outputs' weights alternate every 16 depths.
 static void FN(panel)(const sl_packed *p, int panel, const void *qv, const float *qs, int m, float *out, long ldo) {
@@ -67,4 +67,4 @@ static double FN(peak_int8)(long iters) {
   return (double)iters * 128 + (s == 12345);
 #endif
 }
-#include "table.inc"
+#include "table.h"

@@ -85,7 +85,7 @@ sl_packed *sl_pack(const char *isa, const sl_matrix *w);
 void sl_packed_free(sl_packed *p);
 int sl_matmul_packed(const sl_packed *p, int m, const float *x, float *y, int repeat);
 
-// Single operators, see operators.c and the .inc file of each. SL_NOISA without the set.
+// Single operators, see operators.c and the header of each. SL_NOISA without the set.
 int sl_op_nr(const char *isa);
 int sl_op_quantize(const char *isa, const float *x, int k, int *q, float *scale);
 int sl_op_rms(const char *isa, const float *x, int d, const float *w, float eps, float *y);

@@ -10,7 +10,7 @@
 #define SL_X86 0
 #endif
 
-// A packed weight: panels of isa->nr outputs, laid out as quantize.inc says. scale and sum
+// A packed weight: panels of isa->nr outputs, laid out as quantize.h says. scale and sum
 // are padded to whole panels; sum[r] is Σ_k w[r][k], for kernels whose activations carry
 // an offset.
 struct sl_packed {
@@ -29,7 +29,7 @@ typedef struct sl_state {
   float top, next, sum, target; // sum is Σ exp(l − top)
 } sl_state;
 
-// Up to four queries over the same keys: see attention.inc. Rows of k and v are ld floats
+// Up to four queries over the same keys: see attention.h. Rows of k and v are ld floats
 // apart.
 typedef struct sl_attend {
   int nq, hd;

@@ -276,7 +276,7 @@ func attendShapes() (out [][]int) {
 	return append(out, []int{2, 64, 1000, 16}, []int{4, 64, 1000, 0})
 }
 
-// quantize is the rule of quantize.inc in float32 arithmetic.
+// quantize is the rule of quantize.h in float32 arithmetic.
 func quantize(x []float32) ([]int32, float32) {
 	top := float32(0)
 	for _, v := range x {

@@ -8,9 +8,9 @@
 #define NV 3
 #define MR 8
 #include "dot.h"
-#include "../simd.inc"
-#include "../rows.inc"
-#include "../attention.inc"
-#include "../head.inc"
-#include "../vnni.inc"
-#include "../table.inc"
+#include "../simd.h"
+#include "../rows.h"
+#include "../attention.h"
+#include "../head.h"
+#include "../vnni.h"
+#include "../table.h"

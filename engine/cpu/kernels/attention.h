@@ -29,11 +29,13 @@ INLINE void FN(dots)(const sl_attend *a, const float *k, float *p, const int NQ,
   }
 #pragma GCC unroll 4
   for (int b = 0; b < KB; b++) {
-    v4 s = FN(sum4)(acc[0][b], acc[1][b], acc[2][b], acc[3][b]);
-    for (int c = whole; c < hd; c++)
+    v4 part[4];
 #pragma GCC unroll 4
-      for (int q = 0; q < NQ; q++) s[q] += a->q[q][c] * k[b * a->ld + c];
-    *(v4 *)(p + 4 * b) = s;
+    for (int q = 0; q < 4; q++) part[q] = FN(quarter)(acc[q][b]);
+    for (int c = whole; c < hd; c += 4) // heads that are no whole vectors: a multiple of 8, not of 16
+#pragma GCC unroll 4
+      for (int q = 0; q < NQ; q++) part[q] += *(const v4 *)(a->q[q] + c) * *(const v4 *)(k + b * a->ld + c);
+    *(v4 *)(p + 4 * b) = FN(sum4)(part[0], part[1], part[2], part[3]);
   }
 }
 
@@ -106,7 +108,7 @@ INLINE void FN(attend_tile)(const sl_attend *a, const int NQ, const int KB) {
   int c = 0;
   for (; c + KB * VL <= a->hd; c += KB * VL) FN(mix)(a, c, inv, NQ, KB);
   for (; c + VL <= a->hd; c += VL) FN(mix)(a, c, inv, NQ, 1);
-  for (; c < a->hd; c += 4) // heads that are no whole vectors: a multiple of 8, not of 16
+  for (; c < a->hd; c += 4)
     for (int q = 0; q < a->nq; q++) {
       v4 s = {0};
       for (int j = 0; j < a->n1; j++) s += a->p[4 * j + q] * *(const v4 *)(a->v1 + j * a->ld + c);

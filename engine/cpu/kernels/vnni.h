@@ -9,7 +9,7 @@ typedef int8_t FN(wtype);
 #define KSTEP 4
 #define OFFSET 128
 #define NR (NV * VL)
-#include "quantize.inc"
+#include "quantize.h"
 
 INLINE void FN(tile)(const int8_t *w, int quads, const uint8_t *q, int kpad, const float *qs, const float *ws,
                      const int32_t *sum, const int rows, float *out, long ldo) {

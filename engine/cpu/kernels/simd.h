@@ -1,3 +1,6 @@
+// A source, not an interface: included once for each instruction set. (It is called .h so
+// that the go command sees when it changes.)
+//
 // What every kernel file needs, for one instruction set: names that carry the set's own
 // (FN), vectors of VL floats, exp. Include it after defining ISA and VL.
 //
@@ -64,8 +67,7 @@ INLINE v4 FN(quarter)(vf a) {
 }
 
 // {Σa, Σb, Σc, Σd}, each in the same order of additions.
-INLINE v4 FN(sum4)(vf va, vf vb, vf vc, vf vd) {
-  v4 a = FN(quarter)(va), b = FN(quarter)(vb), c = FN(quarter)(vc), d = FN(quarter)(vd);
+INLINE v4 FN(sum4)(v4 a, v4 b, v4 c, v4 d) {
   v4 s = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
   v4 t = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
   return __builtin_shufflevector(s, t, 0, 1, 4, 5) + __builtin_shufflevector(s, t, 2, 3, 6, 7);
