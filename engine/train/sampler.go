@@ -60,6 +60,9 @@ func NewSampler(c *Corpus, tok *tokenizer.Tokenizer, ids model.SpecialTokens, s 
 		}
 		p.cumul = append(p.cumul, total)
 	}
+	if m := p.Micro(0, 0); m.Clean == 0 {
+		return nil, fmt.Errorf("no document of 16 tokens or more can be drawn from the %s split: its files are too short, or their paths too long for %d positions", c.Split, s.Positions)
+	}
 	return p, nil
 }
 
@@ -82,11 +85,13 @@ func (p *Sampler) Micro(i uint64, step int) *Micro {
 	}
 	cor := p.s.corruptionAt(step, p.sp, p.tok.Size())
 	var docs []doc
-	for left := p.s.MicroTokens; left >= p.s.MinWindow; {
+	for left, fruitless := p.s.MicroTokens, 0; left >= p.s.MinWindow && fruitless < 1000; {
 		d := p.draw(min(left, p.s.Positions), r)
 		if len(d.tokens) < 16 {
+			fruitless++ // long paths leave no room, or the text is next to nothing
 			continue
 		}
+		fruitless = 0
 		docs = append(docs, d)
 		left -= len(d.tokens)
 	}
