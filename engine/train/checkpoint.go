@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"math"
 	"os"
@@ -98,28 +97,30 @@ func saveCheckpoint(dir string, st State, tensors [][]float32) (err error) {
 // errNoCheckpoint says that a folder holds none.
 var errNoCheckpoint = errors.New("no checkpoint")
 
-// readState reads only the head of a checkpoint.
+// readState reads the head of a checkpoint, and the rest for its sum: the head says how
+// much will be allocated.
 func readState(dir string) (State, error) {
-	f, _, _, st, err := openCheckpoint(dir)
+	f, _, st, err := openCheckpoint(dir)
 	if err == nil {
 		f.Close()
 	}
 	return st, err
 }
 
-func openCheckpoint(dir string) (*os.File, *bufio.Reader, hash.Hash, State, error) {
+// openCheckpoint checks a checkpoint's sum and gives a reader of its values.
+func openCheckpoint(dir string) (*os.File, *bufio.Reader, State, error) {
 	var st State
 	path := checkpointPath(dir)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil, st, fmt.Errorf("%w in %s", errNoCheckpoint, dir)
+		return nil, nil, st, fmt.Errorf("%w in %s", errNoCheckpoint, dir)
 	}
 	if err != nil {
-		return nil, nil, nil, st, fmt.Errorf("opening the checkpoint: %w", err)
+		return nil, nil, st, fmt.Errorf("opening the checkpoint: %w", err)
 	}
-	bad := func(what string) (*os.File, *bufio.Reader, hash.Hash, State, error) {
+	bad := func(what string) (*os.File, *bufio.Reader, State, error) {
 		f.Close()
-		return nil, nil, nil, st, fmt.Errorf("checkpoint %s %s; move it away and start from --init or from nothing", path, what)
+		return nil, nil, st, fmt.Errorf("checkpoint %s %s; move it away and start from --init or from nothing", path, what)
 	}
 	sum := sha256.New()
 	r := bufio.NewReaderSize(f, 1<<20)
@@ -141,13 +142,26 @@ func openCheckpoint(dir string) (*os.File, *bufio.Reader, hash.Hash, State, erro
 	}
 	sum.Write(magic)
 	sum.Write(head)
-	return f, r, sum, st, nil
+	want := make([]byte, sha256.Size)
+	if _, err := io.CopyN(sum, r, 4*st.Floats); err != nil {
+		f.Close()
+		return nil, nil, st, fmt.Errorf("reading checkpoint %s: %w", path, err)
+	}
+	if _, err := io.ReadFull(r, want); err != nil || !bytes.Equal(want, sum.Sum(nil)) {
+		return bad("is damaged (its sum does not match)")
+	}
+	if _, err := f.Seek(int64(len(magic))+int64(n), io.SeekStart); err != nil {
+		f.Close()
+		return nil, nil, st, fmt.Errorf("reading checkpoint %s: %w", path, err)
+	}
+	r.Reset(f)
+	return f, r, st, nil
 }
 
-// loadCheckpoint fills tensors (whose lengths must be those saved) and checks the sum.
-// tensors may be changed even when it fails.
+// loadCheckpoint fills tensors, whose lengths must be those saved. They are untouched
+// when the checkpoint is damaged or of another model.
 func loadCheckpoint(dir string, tensors [][]float32) (State, error) {
-	f, r, sum, st, err := openCheckpoint(dir)
+	f, r, st, err := openCheckpoint(dir)
 	if err != nil {
 		return st, err
 	}
@@ -166,16 +180,11 @@ func loadCheckpoint(dir string, tensors [][]float32) (State, error) {
 			if _, err := io.ReadFull(r, buf[:4*n]); err != nil {
 				return st, fmt.Errorf("reading checkpoint %s: %w", checkpointPath(dir), err)
 			}
-			sum.Write(buf[:4*n])
 			for i := range n {
 				t[i] = math.Float32frombits(binary.LittleEndian.Uint32(buf[4*i:]))
 			}
 			t = t[n:]
 		}
-	}
-	want := make([]byte, sha256.Size)
-	if _, err := io.ReadFull(r, want); err != nil || !bytes.Equal(want, sum.Sum(nil)) {
-		return st, fmt.Errorf("checkpoint %s is damaged (its sum does not match); move it away and start from --init", checkpointPath(dir))
 	}
 	return st, nil
 }
