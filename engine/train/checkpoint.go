@@ -42,6 +42,11 @@ func checkpointPath(dir string) string { return filepath.Join(dir, "checkpoint.b
 // a kill at any moment, or a full disk, leaves a whole one.
 func saveCheckpoint(dir string, st State, tensors [][]float32) (err error) {
 	path := checkpointPath(dir)
+	// What kills in the middle of saving left: a run folder is one run's.
+	left, _ := filepath.Glob(filepath.Join(dir, ".checkpoint-*"))
+	for _, old := range left {
+		os.Remove(old)
+	}
 	f, err := os.CreateTemp(dir, ".checkpoint-*")
 	if err != nil {
 		return fmt.Errorf("saving a checkpoint: %w", err)
