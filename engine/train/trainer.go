@@ -93,6 +93,9 @@ func New(s Settings, opt Options) (*Trainer, error) {
 	if t.st.Config.VocabSize != opt.Tokenizer.Size() {
 		return nil, fmt.Errorf("the model has %d tokens, the tokenizer %d: they do not belong together", t.st.Config.VocabSize, opt.Tokenizer.Size())
 	}
+	if s.Positions > t.st.Config.MaxPositions {
+		return nil, fmt.Errorf("training settings: %d positions, the model to start from has %d", s.Positions, t.st.Config.MaxPositions)
+	}
 	p := NewParams(t.st.Config)
 	p.Init(s.Seed)
 	if opt.Init != nil {
