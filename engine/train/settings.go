@@ -128,6 +128,10 @@ func (s Settings) Validate() error {
 		{s.MinWindow >= 32 && s.MinWindow <= s.Positions, "min_window must be in 32..positions"},
 		{s.MaxMiddle > 0 && s.MaxMiddle <= s.Positions/2, "max_middle must be in 1..positions/2"},
 		{s.MuonLR > 0 && s.AdamLR > 0 && s.Clip > 0, "learning rates and clip must be positive"},
+		{s.MuonBeta >= 0 && s.MuonBeta < 1, "muon_beta must be in 0..1, below 1"},
+		{s.WeightDecay >= 0, "weight_decay must not be negative"},
+		{s.ARWeight >= 0 && s.EndWeight >= 0 && s.FillWeight >= 0, "weights must not be negative"},
+		{s.EvalEvery > 0 && s.EvalTokens > 0, "eval_every and eval_tokens must be positive"},
 	} {
 		if !c.ok {
 			return fmt.Errorf("training settings: %s", c.what)
