@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ func OpenCurve(path string, step int) (*Curve, error) {
 			return nil, fmt.Errorf("the run's curve: %w; move it away", err)
 		}
 		for _, row := range rows[min(1, len(rows)):] {
+			if len(row) != len(curveColumns) {
+				continue // torn by a full disk
+			}
 			if n, err := strconv.Atoi(row[0]); err == nil && n <= step {
 				keep = append(keep, row)
 			}
@@ -39,16 +43,18 @@ func OpenCurve(path string, step int) (*Curve, error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("the run's curve: %w", err)
 	}
-	f, err := os.Create(path)
+	var text bytes.Buffer
+	if err := csv.NewWriter(&text).WriteAll(keep); err != nil {
+		return nil, fmt.Errorf("the run's curve: %w", err)
+	}
+	if err := writeFile(path, text.Bytes()); err != nil {
+		return nil, fmt.Errorf("the run's curve: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return nil, fmt.Errorf("the run's curve: %w", err)
 	}
-	c := &Curve{f: f, w: csv.NewWriter(f)}
-	if err := c.w.WriteAll(keep); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("the run's curve: %w", err)
-	}
-	return c, nil
+	return &Curve{f: f, w: csv.NewWriter(f)}, nil
 }
 
 // Append writes a step's line. Steps with neither a report nor a tenth number are left out.
