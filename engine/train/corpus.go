@@ -220,11 +220,8 @@ func readLicences(path string) map[string]string {
 
 // finish fills what follows from the files.
 func (c *Corpus) finish(licences map[string]string) {
-	h := sha256.New()
 	by := map[string]*Source{}
-	for i, f := range c.Files {
-		fmt.Fprintf(h, "%s\x00%s\x00%d\x00", f.Source, f.Path, f.Length)
-		h.Write(c.Text(i))
+	for _, f := range c.Files {
 		k := f.Language + "\x00" + f.Source
 		if by[k] == nil {
 			by[k] = &Source{Name: f.Source, Language: f.Language, Licence: licences[f.Source]}
@@ -241,7 +238,17 @@ func (c *Corpus) finish(licences map[string]string) {
 	sort.Slice(c.Sources, func(i, j int) bool {
 		return c.Sources[i].Language+c.Sources[i].Name < c.Sources[j].Language+c.Sources[j].Name
 	})
-	c.Hash = hex.EncodeToString(h.Sum(nil))
+	c.Hash = c.sum()
+}
+
+// sum is the hash of the text and the order of files.
+func (c *Corpus) sum() string {
+	h := sha256.New()
+	for i, f := range c.Files {
+		fmt.Fprintf(h, "%s\x00%s\x00%d\x00", f.Source, f.Path, f.Length)
+		h.Write(c.Text(i))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Save writes the corpus as PREFIX.json and PREFIX.txt, so that a resumed run reads one
@@ -257,7 +264,7 @@ func (c *Corpus) Save(prefix string) error {
 	return writeFile(prefix+".json", b)
 }
 
-// OpenCorpus reads what Save wrote and checks that text and index belong together.
+// OpenCorpus reads what Save wrote and checks it by its hash.
 func OpenCorpus(prefix string) (*Corpus, error) {
 	b, err := os.ReadFile(prefix + ".json")
 	if err != nil {
@@ -279,6 +286,9 @@ func OpenCorpus(prefix string) (*Corpus, error) {
 	}
 	if end != int64(len(c.text)) {
 		return nil, fmt.Errorf("prepared corpus %s.txt has %d bytes for %d; delete it to prepare it again", prefix, len(c.text), end)
+	}
+	if c.sum() != c.Hash {
+		return nil, fmt.Errorf("prepared corpus %s is damaged (its hash does not match); delete it to prepare it again", prefix)
 	}
 	return c, nil
 }
