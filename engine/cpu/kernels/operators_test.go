@@ -184,6 +184,9 @@ var operators = []struct {
 			seen[i] = int32(max(n1-r.IntN(4), 1-min(n2, 1), 0))
 		}
 		seen[0] = int32(n1)
+		for i := max(n1-1, 0) * hd; nq > 1 && i < n1*hd; i++ {
+			v1[i] *= 3e37 // the least weight for those that do not see it would show
+		}
 		got := s.Attend(hd, q, seen, k1, v1, k2, v2)
 		for i := range nq {
 			near(t, got[i*hd:(i+1)*hd], attend(q[i*hd:(i+1)*hd], k1[:int(seen[i])*hd], v1[:int(seen[i])*hd], k2, v2), 2e-5)
