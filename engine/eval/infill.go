@@ -103,7 +103,8 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	}
 	defer tree.Close()
 	start := time.Now()
-	// The document's name is the case, so that modes share a context and cases do not.
+	// The document's name is case and mode: one mode's answer must not be recalled for
+	// another's.
 	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
 		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
 	var s infill.Suggestion
@@ -166,13 +167,14 @@ func wilson(k, n int) [2]float64 {
 	return [2]float64{max(0, mid-half), min(1, mid+half)}
 }
 
-// percentile is the value that a share of the values does not exceed; it sorts them.
+// percentile is the smallest value that at least a share of the values does not exceed;
+// it sorts them.
 func percentile(v []float64, share float64) float64 {
 	if len(v) == 0 {
 		return 0
 	}
 	sort.Float64s(v)
-	return v[min(int(share*float64(len(v))), len(v)-1)]
+	return v[min(max(int(math.Ceil(share*float64(len(v)))), 1), len(v))-1]
 }
 
 // similarity is 1 − Levenshtein distance over the longer length, in bytes.
