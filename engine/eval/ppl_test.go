@@ -1,0 +1,197 @@
+package eval
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/model"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
+	"github.com/seedling-lsp/seedling/engine/weights"
+)
+
+// flat is a backend to which every token is equally probable: it answers each question
+// with log-probability −nats, keeps the tokens it was shown, and holds the caller to the
+// rules of a batch.
+type flat struct {
+	nats   float64
+	mask   backend.TokenID
+	limits backend.Limits
+	seqs   map[backend.Sequence][]backend.TokenID
+	next   backend.Sequence
+	read   []backend.TokenID // all context tokens, in order
+	masked map[int]int       // canvases by their number of masks
+	fail   error
+}
+
+func newFlat(nats float64, mask backend.TokenID, positions int) *flat {
+	return &flat{nats: nats, mask: mask, limits: backend.Limits{Positions: positions, Sequences: 1, Rows: 512},
+		seqs: map[backend.Sequence][]backend.TokenID{backend.Root: nil}, masked: map[int]int{}}
+}
+
+func (f *flat) Forward(_ context.Context, b backend.Batch) ([]backend.Top, error) {
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	if len(b.Forbid) != 1 || b.Forbid[0] != f.mask {
+		return nil, fmt.Errorf("the mask is not forbidden: %w", backend.ErrBatch)
+	}
+	var out []backend.Top
+	canvas, masks := 0, 0
+	for i, r := range b.Rows {
+		seen, ok := f.seqs[r.Seq]
+		if !ok || r.Seq == backend.Root {
+			return nil, backend.ErrSequence
+		}
+		if int(r.Pos) != len(seen)+canvas || int(r.Pos) >= f.limits.Positions {
+			return nil, fmt.Errorf("row at %d after %d tokens: %w", r.Pos, len(seen)+canvas, backend.ErrBatch)
+		}
+		if r.Want != 0 {
+			if r.Want != backend.WantTarget || r.Target == f.mask {
+				return nil, fmt.Errorf("row asks %d of token %d: %w", r.Want, r.Target, backend.ErrBatch)
+			}
+			out = append(out, backend.Top{Row: i, TargetLog: float32(-f.nats)})
+		}
+		if r.Kind == backend.Context {
+			f.seqs[r.Seq] = append(seen, r.Token)
+			f.read = append(f.read, r.Token)
+			continue
+		}
+		canvas++
+		if r.Token == f.mask {
+			masks++
+		}
+		if (r.Token == f.mask) != (r.Want != 0) {
+			return nil, fmt.Errorf("canvas row of token %d asks %d: %w", r.Token, r.Want, backend.ErrBatch)
+		}
+	}
+	if canvas > 0 {
+		f.masked[masks]++
+	}
+	return out, nil
+}
+
+func (f *flat) Truncate(s backend.Sequence, n int) error {
+	if n > len(f.seqs[s]) {
+		return backend.ErrBatch
+	}
+	f.seqs[s] = f.seqs[s][:n]
+	return nil
+}
+
+func (f *flat) Fork(s backend.Sequence) (backend.Sequence, error) {
+	f.next++
+	if len(f.seqs) > f.limits.Sequences {
+		return 0, backend.ErrFull
+	}
+	f.seqs[f.next] = append([]backend.TokenID{}, f.seqs[s]...)
+	return f.next, nil
+}
+
+func (f *flat) Release(s backend.Sequence) error {
+	delete(f.seqs, s)
+	return nil
+}
+func (f *flat) Len(s backend.Sequence) int { return len(f.seqs[s]) }
+func (f *flat) Limits() backend.Limits     { return f.limits }
+func (f *flat) Close() error               { return nil }
+
+// pplParts are what Ppl asks for besides a backend: the built-in tokenizer and its tokens.
+func pplParts(t *testing.T) (*tokenizer.Tokenizer, model.Config) {
+	t.Helper()
+	tok, err := tokenizer.Load(bytes.NewReader(weights.TokenizerJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := model.LoadFS(weights.Builtin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok, w.Config
+}
+
+// TestPplUniform: to a backend that gives every token the same probability the causal
+// figure is exactly its nats, the bits follow from the bytes that the tokens stand for,
+// and the bound is those nats but for its sampling (and the one mask that a block without
+// any gets, which lifts it by 3.5 % on average). Without it a wrong weight, a token counted twice
+// or bits of another text would look like a better model.
+func TestPplUniform(t *testing.T) {
+	tok, c := pplParts(t)
+	const nats = 9.0078125 // exact in float32
+	b := newFlat(nats, c.Seedling.Tokens.Mask, 400)
+	var done int
+	rep, err := Ppl(t.Context(), b, c, tok, "flat", files(t), 12, 1024, 5, func(n int) { done = n })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(rep.ARNats-nats) > 1e-9 {
+		t.Errorf("%.9f nats a token, want %.9f", rep.ARNats, nats)
+	}
+	// The bytes are those of the text read, path and markers aside.
+	text, path := 0, false
+	bytesRead := 0
+	for _, x := range b.read {
+		switch x {
+		case c.Seedling.Tokens.Path:
+			path = true
+		case c.Seedling.Tokens.Prefix:
+			path = false
+		default:
+			if !path {
+				text++
+				bytesRead += tok.Len(int32(x))
+			}
+		}
+	}
+	if rep.Tokens != text || rep.Bytes != bytesRead || done == 0 {
+		t.Errorf("%d tokens in %d bytes reported, %d in %d read", rep.Tokens, rep.Bytes, text, bytesRead)
+	}
+	bits := rep.ARNats / math.Ln2 * float64(text) / float64(bytesRead)
+	if math.Abs(rep.ARBits-bits) > 1e-9*bits || math.Abs(rep.ELBOBits/rep.ELBONats-rep.ARBits/rep.ARNats) > 1e-9 {
+		t.Errorf("%.6f and %.6f bits a byte, want %.6f", rep.ARBits, rep.ELBOBits, bits)
+	}
+	blocks := 0
+	for masks, n := range b.masked {
+		if masks == 0 {
+			t.Errorf("%d canvases without a mask", n)
+		}
+		blocks += n
+	}
+	if rep.ELBOTokens != 16*blocks || blocks%Draws != 0 || b.masked[16] == 0 || b.masked[1] == 0 {
+		t.Errorf("%d positions behind the bound, canvases by masks %v", rep.ELBOTokens, b.masked)
+	}
+	if share := rep.ELBONats / nats; share < 0.93 || share > 1.12 {
+		t.Errorf("the bound is %.3f of the uniform model's nats over %d blocks", share, blocks)
+	}
+	t.Logf("the bound is %.4f of the uniform model's nats over %d draws", rep.ELBONats/nats, blocks)
+	if len(b.seqs) != 1 {
+		t.Errorf("%d sequences were not released", len(b.seqs)-1)
+	}
+	again, err := Ppl(t.Context(), newFlat(nats, c.Seedling.Tokens.Mask, 400), c, tok, "flat", files(t), 12, 1024, 5, nil)
+	if err != nil || again != rep {
+		t.Errorf("a second time %+v, first %+v", again, rep)
+	}
+}
+
+// TestPplErrors: files too short to measure on and a backend that fails are errors, and
+// sequences are given back.
+func TestPplErrors(t *testing.T) {
+	tok, c := pplParts(t)
+	b := newFlat(1, c.Seedling.Tokens.Mask, 400)
+	if _, err := Ppl(t.Context(), b, c, tok, "flat", []File{{Path: "a.go", Text: "package a\n"}}, 3, 1024, 5, nil); err == nil || !strings.Contains(err.Error(), "too short") {
+		t.Errorf("%v", err)
+	}
+	lost := errors.New("device lost")
+	b.fail = lost
+	if _, err := Ppl(t.Context(), b, c, tok, "flat", files(t), 3, 1024, 5, nil); !errors.Is(err, lost) {
+		t.Errorf("%v", err)
+	}
+	if len(b.seqs) != 1 {
+		t.Errorf("%d sequences were not released", len(b.seqs)-1)
+	}
+}
