@@ -89,16 +89,16 @@ func (j Job) Run(ctx context.Context) error {
 	if st, err := readState(j.Init); j.Init != "" && err == nil {
 		before = st.Before + st.Step
 	}
-	if err := j.describe(s, opt); err != nil {
-		return err
-	}
-	bar := j.bar(s)
-	opt.Progress = bar
+	opt.Progress = j.bar(s)
 	t, err := New(s, opt)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
+	// Only now: a run that is refused leaves the folder's settings as they were.
+	if err := j.describe(s, opt); err != nil {
+		return err
+	}
 	if !j.Resume {
 		t.st.Before = before
 		if st, err := readState(j.Init); j.Init != "" && err == nil {
