@@ -92,6 +92,9 @@ func TestResumeIsExact(t *testing.T) {
 		if len(want) != s.Steps || want[0] == want[1] {
 			t.Fatalf("%s: %d steps, %+v", stage, len(want), want)
 		}
+		if n := straight.State().Micro; n != uint64(s.Steps*s.StepTokens/s.MicroTokens) {
+			t.Fatalf("%d micro-batches drawn: some twice, or some left out", n)
+		}
 		if stage == "tsc" && (want[0].Count[LossMask] == 0 || want[s.Steps-1].Count[LossEdit] == 0) {
 			t.Fatalf("the run saw no masks or no edits: %+v", want)
 		}
