@@ -37,7 +37,7 @@ type Settings struct {
 
 // DefaultSettings are in force until a client says otherwise.
 func DefaultSettings() Settings {
-	return Settings{Enable: true, Decode: "diffusion", DeadlineMs: 400, InvokedDeadlineMs: 3000, MaxFileKB: 2048}
+	return Settings{Enable: true, Decode: "verify", DeadlineMs: 400, InvokedDeadlineMs: 3000, MaxFileKB: 2048}
 }
 
 // decodes are the values of Settings.Decode.
