@@ -5,7 +5,8 @@ import "github.com/seedling-lsp/seedling/treesitter"
 // SyntaxSpans finds statements, blocks and bodies with the syntax trees of treesitter.
 // It is safe for concurrent use; text that cannot be parsed has no spans.
 func SyntaxSpans() SpanFinder {
-	parser := treesitter.NewParser(treesitter.Limits{})
+	// No limit on time: a process that is suspended must not draw another sample for it.
+	parser := treesitter.NewParser(treesitter.Limits{Time: -1})
 	languages := map[string]treesitter.Language{"go": treesitter.Go, "python": treesitter.Python}
 	return func(language string, text []byte) [][2]int {
 		s := string(text)
