@@ -7,6 +7,7 @@ func BenchmarkPeaks(b *testing.B) {
 	for range b.N {
 		p := MeasurePeaks("", 2)
 		b.ReportMetric(p.FP32/1e9, "GFLOP/s")
+		b.ReportMetric(p.BF16/1e9, "bf16-GFLOP/s")
 		b.ReportMetric(p.Int8/1e9, "int8-Gop/s")
 		b.ReportMetric(p.Memory/1e9, "GB/s")
 		for _, m := range []int{1, 8, 16, 32} {

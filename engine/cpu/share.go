@@ -34,7 +34,7 @@ func GEMMRate(isa string, m, threads int) (float64, error) {
 		packed[i] = p
 	}
 	best, n := 0.0, 20
-	for try := range 4 {
+	for try := range 13 {
 		start := time.Now()
 		var wg sync.WaitGroup
 		for _, p := range packed {
@@ -45,7 +45,7 @@ func GEMMRate(isa string, m, threads int) (float64, error) {
 		if try > 0 {
 			best = max(best, 2*float64(m*d*d*n*threads)/sec)
 		}
-		n = max(1, int(float64(n)*0.04/max(sec, 1e-6)))
+		n = max(1, int(float64(n)*0.015/max(sec, 1e-6)))
 	}
 	return best, nil
 }
