@@ -241,7 +241,9 @@ func TestChunkedPrefill(t *testing.T) {
 
 // TestSetsAgree holds every instruction set to the reference on the same int8 weights,
 // over mixed batches of several sequences. Activations are quantized in the kernels and
-// not in the reference, hence the tolerance; between the sets it is float rounding.
+// not in the reference, hence the tolerance; between the sets it is float rounding, which
+// in a row of some thousands (measured: 2 of 6,769) tips an activation over to the next
+// integer, worth up to 0.03 in this tiny network.
 func TestSetsAgree(t *testing.T) {
 	w := golden(t).Quantize()
 	ctx := context.Background()
@@ -257,6 +259,7 @@ func TestSetsAgree(t *testing.T) {
 		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
+	compared, apart := 0, 0
 	for round := range 20 {
 		var rows []backend.Row
 		for s := range 3 {
@@ -295,7 +298,11 @@ func TestSetsAgree(t *testing.T) {
 				first = tops
 			case native:
 				for i := range tops {
+					compared++
 					if !same(first[i], tops[i], 2e-3) {
+						apart++
+					}
+					if !same(first[i], tops[i], 0.1) {
 						t.Fatalf("round %d, %s with %d threads, row %d: %+v, the first set %+v", round, be.Info().Kernels, be.Info().Threads, i, tops[i], first[i])
 					}
 				}
@@ -308,6 +315,9 @@ func TestSetsAgree(t *testing.T) {
 				t.Fatalf("round %d row %d: kernels %+v, reference %+v", round, i, first[i], ref[i])
 			}
 		}
+	}
+	if apart*100 > compared {
+		t.Errorf("%d of %d rows differ between sets by more than rounding", apart, compared)
 	}
 }
 

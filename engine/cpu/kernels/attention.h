@@ -24,7 +24,7 @@ INLINE void FN(dots)(const sl_attend *a, const float *k, float *p, const int NQ,
     for (int q = 0; q < NQ; q++) {
       vf qv = FN(load)(a->q[q] + c);
 #pragma GCC unroll 4
-      for (int b = 0; b < KB; b++) acc[q][b] += qv * kv[b];
+      for (int b = 0; b < KB; b++) acc[q][b] = FMA(qv, kv[b], acc[q][b]);
     }
   }
 #pragma GCC unroll 4
@@ -87,9 +87,9 @@ INLINE void FN(mix)(const sl_attend *a, int c, v4 inv, const int NQ, const int C
       for (int b = 0; b < CB; b++) x[b] = FN(load)(v + b * VL);
 #pragma GCC unroll 4
       for (int q = 0; q < NQ; q++) {
-        float w = p[q];
+        vf w = (vf){0} + p[q];
 #pragma GCC unroll 4
-        for (int b = 0; b < CB; b++) acc[q][b] += w * x[b];
+        for (int b = 0; b < CB; b++) acc[q][b] = FMA(w, x[b], acc[q][b]);
       }
     }
   }

@@ -11,10 +11,11 @@
 #include <immintrin.h>
 #include <math.h>
 #pragma GCC target("avx2,fma")
-#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,no-signed-zeros,fp-contract=off")
 #define ISA avx2
 #define ISA_NAME "avx2"
 #define VL 8
+#define FMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define NR 16
 #define KSTEP 2
 #define OFFSET 0

@@ -3,12 +3,14 @@
 // 830, 16×16 647).
 #include "net.h"
 #if SL_X86
+#include <immintrin.h>
 #include <math.h>
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,prefer-vector-width=512")
-#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,no-signed-zeros,fp-contract=off")
 #define ISA avx512vnni
 #define ISA_NAME "avx512vnni"
 #define VL 16
+#define FMA(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define NV 3
 #define MR 8
 #define FOUR(x, p) __asm__ volatile("vpbroadcastd %1, %0" : "=v"(x) : "m"(*(const int(*))(p)))

@@ -8,10 +8,11 @@
 #if !defined(__clang__)
 #pragma GCC target("arch=armv8.2-a+dotprod")
 #endif
-#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,no-signed-zeros,fp-contract=off")
 #define ISA neondot
 #define ISA_NAME "neondot"
 #define VL 4
+#define FMA(a, b, c) ((vf)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #define NR 16
 #define KSTEP 4
 #define OFFSET 0

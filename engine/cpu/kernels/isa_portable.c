@@ -3,7 +3,7 @@
 // the compiler finds, and few have one of int8.
 #include "net.h"
 #include <math.h>
-#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,no-signed-zeros,fp-contract=off")
 #define ISA portable
 #define ISA_NAME "portable"
 #define VL 4

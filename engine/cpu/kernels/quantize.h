@@ -22,12 +22,17 @@ static void FN(pack)(const sl_matrix *w, sl_packed *p) {
 // q[i] = x[i]·(127/max|x|) rounded half away from zero, + OFFSET; scale = max|x|/127. A row
 // of zeros has scale 0. No fused multiply-add here: every instruction set must come to
 // the same integers.
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=off")
 static void FN(quantize)(const float *x, int k, int kpad, void *out, float *scale) {
   FN(qtype) *q = out;
   float m = 0;
-  for (int i = 0; i < k; i++) {
+  vf most = {0};
+  int whole = k / VL * VL;
+  for (int i = 0; i < whole; i += VL) {
+    vf a = (vf)((vi)FN(load)(x + i) & 0x7fffffff);
+    most = FN(pick)(a > most, a, most);
+  }
+  for (int i = 0; i < VL; i++) m = most[i] > m ? most[i] : m;
+  for (int i = whole; i < k; i++) {
     float a = x[i] < 0 ? -x[i] : x[i];
     m = a > m ? a : m;
   }
@@ -40,7 +45,6 @@ static void FN(quantize)(const float *x, int k, int kpad, void *out, float *scal
   }
   for (int i = k; i < kpad; i++) q[i] = OFFSET;
 }
-#pragma GCC pop_options
 
 // Multiply-adds of VL floats, twelve at a time, in registers.
 static double FN(peak_fp32)(long iters) {
@@ -51,7 +55,7 @@ static double FN(peak_fp32)(long iters) {
   for (int j = 0; j < 12; j++) a[j] = y * (float)(j + 1);
   for (long i = 0; i < iters; i++) {
 #pragma GCC unroll 12
-    for (int j = 0; j < 12; j++) a[j] = a[j] * x + y;
+    for (int j = 0; j < 12; j++) a[j] = FMA(a[j], x, y);
   }
   float s = 0;
 #pragma GCC unroll 12

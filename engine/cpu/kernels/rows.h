@@ -4,8 +4,15 @@
 
 // y[i] = x[i] / sqrt(mean x² + eps) · w[i], i < d.
 static void FN(rms)(const float *x, int d, const float *w, float eps, float *y) {
-  float s = 0;
-  for (int i = 0; i < d; i++) s += x[i] * x[i];
+  vf a = {0}, b = {0};
+  int k = 0;
+  for (; k + 2 * VL <= d; k += 2 * VL) {
+    a = FMA(FN(load)(x + k), FN(load)(x + k), a);
+    b = FMA(FN(load)(x + k + VL), FN(load)(x + k + VL), b);
+  }
+  v4 four = FN(quarter)(a + b);
+  float s = (four[0] + four[2]) + (four[1] + four[3]);
+  for (; k < d; k++) s += x[k] * x[k];
   float inv = 1.0f / sqrtf(s / (float)d + eps);
   for (int i = 0; i < d; i++) y[i] = x[i] * inv * w[i];
 }

@@ -4,8 +4,9 @@
 // What every kernel file needs, for one instruction set: names that carry the set's own
 // (FN), vectors of VL floats, exp. Include it after defining ISA and VL.
 //
-// Loops written plainly are left to the compiler's vectoriser, which may reorder sums;
-// where the order must not depend on the batch (attention), vectors are spelled out.
+// Loops written plainly are left to the compiler's vectoriser. It may not reorder sums nor
+// fuse multiply-adds (the sets' pragma): the copies of a tile for different numbers of
+// rows must agree to the last bit. So sums are spelled out in vectors.
 #define FN_(x, y) x##_##y
 #define FN__(x, y) FN_(x, y)
 #define FN(x) FN__(x, ISA)
@@ -20,6 +21,13 @@ INLINE v4 FN(max4)(v4 a, v4 b) {
   i4 m = a > b;
   return (v4)(((i4)a & m) | ((i4)b & ~m));
 }
+
+// a·b + c, fused where the set says so. The compiler fuses nothing by itself (the sets
+// switch fp-contract off): what it fuses depends on the code around, and then the variants
+// of one tile would differ in the last bit.
+#ifndef FMA
+#define FMA(a, b, c) ((a) * (b) + (c))
+#endif
 
 INLINE vf FN(load)(const float *p) { return *(const vf *)p; }
 
@@ -48,8 +56,13 @@ INLINE vf FN(vexp)(vf x) {
   vf t = x * 1.44269504088896341f;
   vi i = __builtin_convertvector(t + (vf)(((vi)t & (-2147483647 - 1)) | (vi)half), vi);
   vf n = __builtin_convertvector(i, vf);
-  vf f = (x - n * 0.693145751953125f) - n * 1.42860677e-6f;
-  vf p = 1.0f + f * (1.0f + f * (0.5f + f * (0.166666667f + f * (0.0416666667f + f * (0.00833333333f + f * 0.00138888889f)))));
+  vf f = (x - n * 0.693145751953125f) - n * 1.42860677e-6f, one = (vf){0} + 1.0f;
+  vf p = FMA(f, (vf){0} + 0.00138888889f, (vf){0} + 0.00833333333f);
+  p = FMA(f, p, (vf){0} + 0.0416666667f);
+  p = FMA(f, p, (vf){0} + 0.166666667f);
+  p = FMA(f, p, half);
+  p = FMA(f, p, one);
+  p = FMA(f, p, one);
   return p * (vf)((i + 127) << 23);
 }
 

@@ -1,7 +1,7 @@
 // The kernels of ../isa_avx512.c without its instructions.
 #include <math.h>
 #include "../net.h"
-#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,no-signed-zeros,fp-contract=off")
 #define ISA emulated_avx512vnni
 #define ISA_NAME "avx512vnni emulated"
 #define VL 16

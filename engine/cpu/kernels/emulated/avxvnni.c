@@ -1,7 +1,7 @@
 // The kernels of ../isa_avxvnni.c without its instructions.
 #include <math.h>
 #include "../net.h"
-#pragma GCC optimize("O3,no-math-errno,no-trapping-math,associative-math,no-signed-zeros")
+#pragma GCC optimize("O3,no-math-errno,no-trapping-math,no-signed-zeros,fp-contract=off")
 #define ISA emulated_avxvnni
 #define ISA_NAME "avxvnni emulated"
 #define VL 8
