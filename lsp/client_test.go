@@ -9,7 +9,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,11 +18,16 @@ import (
 // wireClient is an editor of raw frames, so that tests see what is on the wire.
 type wireClient struct {
 	t    testing.TB
+	s    *Server
 	c    net.Conn
 	in   *bufio.Reader
 	id   int
+	got  map[int]reply // answers by id
 	done chan error
-	mu   sync.Mutex
+	// progress is whether it shows work done progress.
+	progress bool
+	// asked are the requests of the server, which are answered with null.
+	asked []reply
 	// notes are the notifications that came while waiting for answers.
 	notes []reply
 }
@@ -50,7 +54,7 @@ func dial(t testing.TB, g Generator, opt Options) *wireClient {
 	defer l.Close()
 	opt.Generator = g
 	s := New(opt)
-	w := &wireClient{t: t, done: make(chan error, 1)}
+	w := &wireClient{t: t, s: s, got: map[int]reply{}, done: make(chan error, 1)}
 	go func() {
 		c, err := l.Accept()
 		if err != nil {
@@ -123,17 +127,48 @@ func (w *wireClient) read() reply {
 	return r
 }
 
+// noted keeps what the server says on its own.
+func (w *wireClient) noted(r reply) bool {
+	switch {
+	case r.Method != "" && r.ID != nil:
+		w.asked = append(w.asked, r)
+		w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":null}`, r.ID))
+	case r.Method != "":
+		w.notes = append(w.notes, r)
+	}
+	return r.Method != ""
+}
+
+// hears reads until a notification of a method comes whose parameters contain a text.
+func (w *wireClient) hears(method, part string) reply {
+	w.t.Helper()
+	for i := 0; ; i++ {
+		for ; i < len(w.notes); i++ {
+			if n := w.notes[i]; n.Method == method && strings.Contains(string(n.Params), part) {
+				w.notes = w.notes[i+1:]
+				return n
+			}
+		}
+		i--
+		if r := w.read(); !w.noted(r) {
+			w.t.Fatalf("waiting for %s, an answer came: %s", method, r.ID)
+		}
+	}
+}
+
 // wait reads until the answer to id comes; notifications are kept.
 func (w *wireClient) wait(id int) reply {
 	w.t.Helper()
 	for {
+		if r, ok := w.got[id]; ok {
+			return r
+		}
 		r := w.read()
-		if r.Method != "" {
-			w.notes = append(w.notes, r)
+		if w.noted(r) {
 			continue
 		}
-		if string(r.ID) == strconv.Itoa(id) {
-			return r
+		if n, err := strconv.Atoi(string(r.ID)); err == nil {
+			w.got[n] = r
 		}
 	}
 }
@@ -147,7 +182,7 @@ func (w *wireClient) call(method string, params any) reply {
 func (w *wireClient) hello(encoding string, options any) reply {
 	w.t.Helper()
 	r := w.call("initialize", map[string]any{"processId": nil, "rootUri": nil, "initializationOptions": options,
-		"capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}}})
+		"capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}, "window": map[string]any{"workDoneProgress": w.progress}}})
 	w.notify("initialized", map[string]any{})
 	return r
 }
@@ -156,7 +191,12 @@ const testURI = "file:///tmp/project/main.go"
 
 func (w *wireClient) open(text string) {
 	w.t.Helper()
-	w.notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{"uri": testURI, "languageId": "go", "version": 1, "text": text}})
+	w.openAt(testURI, text)
+}
+
+func (w *wireClient) openAt(uri, text string) {
+	w.t.Helper()
+	w.notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{"uri": uri, "languageId": "go", "version": 1, "text": text}})
 }
 
 func (w *wireClient) change(version, line, from, to int, text string) {
@@ -171,7 +211,12 @@ func rng(line, from, to int) map[string]any {
 
 func (w *wireClient) inline(line, character int) int {
 	w.t.Helper()
-	return w.send("textDocument/inlineCompletion", map[string]any{"textDocument": map[string]any{"uri": testURI},
+	return w.inlineAt(testURI, line, character)
+}
+
+func (w *wireClient) inlineAt(uri string, line, character int) int {
+	w.t.Helper()
+	return w.send("textDocument/inlineCompletion", map[string]any{"textDocument": map[string]any{"uri": uri},
 		"position": map[string]any{"line": line, "character": character}, "context": map[string]any{"triggerKind": 1}})
 }
 

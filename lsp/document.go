@@ -95,12 +95,6 @@ func (d *documents) drop(u uri.URI) {
 	delete(d.open, u)
 }
 
-func (d *documents) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.open)
-}
-
 // clone cuts a string loose from the message it came in.
 func clone[T ~string](s T) T { return T(strings.Clone(string(s))) }
 
@@ -117,9 +111,14 @@ func newSnapshot(u uri.URI, id string, version int32, text string) *snapshot {
 }
 
 // change applies the edits of one notification, all or none. An edit whose range runs
-// backwards is an error, and the document stays as it was.
+// backwards is an error, and the document stays as it was; so is a version that goes
+// backwards, unless the whole text comes with it: then nothing can have been missed.
 func (s *snapshot) change(e Encoding, version int32, edits []protocol.TextDocumentContentChangeEvent) (*snapshot, error) {
-	if version < s.version {
+	anew := false
+	if len(edits) > 0 {
+		_, anew = edits[0].(*protocol.TextDocumentContentChangeWholeDocument)
+	}
+	if version < s.version && !anew {
 		return nil, fmt.Errorf("version %d after %d: %w", version, s.version, errStale)
 	}
 	l := s.lines

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
 
@@ -15,69 +14,115 @@ import (
 	"github.com/seedling-lsp/seedling/infill"
 )
 
-// errModified answers a request whose document changed under it.
-var errModified = jsonrpc2.NewError(jsonrpc2.Code(protocol.LSPErrorCodesContentModified), "the document changed")
-
-// InlineCompletion implements protocol.Server: the ghost text at a position.
+// InlineCompletion implements protocol.Server: the ghost text at a position. It takes the
+// snapshot, asks infill and the engine, and converts what they say.
 func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineCompletionParams) (protocol.InlineCompletionResult, error) {
 	none := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
 	doc, _ := ctx.Value(taken{}).(*snapshot)
 	set := s.current()
-	switch {
-	case doc == nil, !set.Enable, !set.speaks(doc.id):
-		return none, nil
-	case len(doc.text()) > set.MaxFileKB<<10:
-		s.status(stateOff, fmt.Sprintf("the file is over %d KB (maxFileKB)", set.MaxFileKB))
+	gen := s.generator()
+	if gen == nil || !s.wanted(doc, set) {
 		return none, nil
 	}
-	ctx, end := s.begin(ctx, doc.uri)
-	defer end()
 	invoked := p.Context.TriggerKind != protocol.InlineCompletionTriggerKindAutomatic
+	if !invoked {
+		if err := pause(ctx, set.debounce()); err != nil {
+			return nil, err
+		}
+	}
+	deadline := time.Now().Add(set.deadline(invoked))
+
 	at := doc.lines.offset(s.encoding, p.Position)
 	w := s.widget(doc, at, p.Context.SelectedCompletionInfo)
-	opt := infill.Options{Priority: engine.Typed, Document: string(doc.uri), MaxTokens: set.MaxTokens}
-	if invoked {
-		opt.Priority = engine.Invoked
-	}
-	d := infill.Document{Path: doc.path, Language: doc.language, Text: w.text}
-	if w.text == doc.text() {
-		d.Tree = doc.syntax(s.parser)
-	}
-	plan := infill.NewPlan(d, infill.ByteOffset(w.at), opt)
+	plan, done := s.plan(doc, w, set, invoked)
+	defer done()
 	if plan.Mode == infill.Nothing {
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
 		return none, nil
 	}
-	start := time.Now()
 	r := plan.Request()
 	r.Decode = decodes[set.Decode]
-	r.Deadline = start.Add(set.deadline(invoked))
+	r.Deadline = deadline
 	r.MinLogProb = set.MinLogProb
-	s.status(stateBusy, "")
-	res, err := s.opt.Generator.Generate(ctx, r)
-	took := time.Since(start)
-	if newest := s.docs.get(doc.uri); newest != doc {
-		s.status(stateReady, "")
-		return nil, errModified
+	res, err := s.generate(ctx, gen, r)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case err != nil && (ctx.Err() != nil || errors.Is(err, context.Canceled)):
-		s.status(stateReady, "")
-		return nil, protocol.ErrRequestCancelled
-	case err != nil:
-		s.log.Error("the engine failed", zap.Error(err))
-		s.status(stateError, err.Error())
-		return none, nil
-	}
-	s.took(took)
-	s.status(stateReady, "")
+
 	g := plan.Finish(res)
-	s.log.Debug("completed", zap.Duration("took", took), zap.Int("tokens", res.Tokens), zap.Int("forwards", res.Forwards),
-		zap.Int("context", res.ContextTokens), zap.Int("cached", res.CachedTokens), zap.String("stop", g.Stop))
 	if g.Text == "" {
 		return none, nil
 	}
 	return &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{s.item(doc, at, w, g)}}, nil
+}
+
+// wanted says whether a document is completed at all. That one is too large the person is
+// told in the status.
+func (s *Server) wanted(doc *snapshot, set Settings) bool {
+	if doc == nil || !set.Enable || !set.speaks(doc.id) {
+		return false
+	}
+	if len(doc.text()) > set.MaxFileKB<<10 {
+		s.settle(stateOff, fmt.Sprintf("the file is over %d KB (maxFileKB)", set.MaxFileKB))
+		return false
+	}
+	return true
+}
+
+// pause waits for d, or for the end of the request.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// plan decides what to complete. Call done when the plan is used no more.
+func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p infill.Plan, done func()) {
+	opt := infill.Options{Priority: engine.Typed, Document: string(doc.uri), MaxTokens: set.MaxTokens}
+	if invoked {
+		opt.Priority = engine.Invoked
+	}
+	d := infill.Document{Path: doc.path, Language: doc.language, Text: w.text, Tree: doc.syntax(s.parser)}
+	done = func() {}
+	if w.text != doc.text() {
+		// The tree of a text that is in no snapshot: this request's alone.
+		d.Tree, _ = s.parser.Parse(doc.language, d.Tree, w.text)
+		done = d.Tree.Close
+	}
+	return infill.NewPlan(d, infill.ByteOffset(w.at), opt), done
+}
+
+// generate asks the engine, in view of the person. An engine that fails is no error of
+// the request: the answer is empty, and the status says why.
+func (s *Server) generate(ctx context.Context, gen Generator, r engine.Request) (engine.Result, error) {
+	var took time.Duration
+	ended := s.working()
+	defer func() { ended(took) }()
+	start := time.Now()
+	res, err := gen.Generate(ctx, r)
+	switch {
+	case ctx.Err() != nil:
+		return res, ctx.Err()
+	case errors.Is(err, context.Canceled): // by the engine, for a newer one
+		return res, errSuperseded
+	case err != nil:
+		s.log.Error("the engine failed", zap.Error(err))
+		s.alarm(err.Error())
+		return engine.Result{Stop: "none"}, nil
+	}
+	took = time.Since(start)
+	s.calm()
+	s.log.Debug("completed", zap.Duration("took", took), zap.Int("tokens", res.Tokens), zap.Int("forwards", res.Forwards),
+		zap.Int("context", res.ContextTokens), zap.Int("cached", res.CachedTokens), zap.String("stop", res.Stop))
+	return res, nil
 }
 
 // widget is the text as it would stand if the entry selected in the editor's completion
@@ -89,13 +134,16 @@ type widget struct {
 	entry    string
 }
 
+// widget is the document itself when no entry is selected, or one that does not stand
+// around the cursor on one line.
 func (s *Server) widget(doc *snapshot, at int, info protocol.SelectedCompletionInfo) widget {
+	none := widget{text: doc.text(), at: at, from: at, to: at}
 	if info.Text == "" {
-		return widget{text: doc.text(), at: at, from: at, to: at}
+		return none
 	}
 	from, to := doc.lines.offset(s.encoding, info.Range.Start), doc.lines.offset(s.encoding, info.Range.End)
 	if from > at || to < from || to < at || doc.lines.position(s.encoding, from).Line != doc.lines.position(s.encoding, to).Line {
-		return widget{text: doc.text(), at: at, from: at, to: at}
+		return none
 	}
 	entry := strings.Clone(info.Text)
 	text := doc.text()
@@ -106,10 +154,7 @@ func (s *Server) widget(doc *snapshot, at int, info protocol.SelectedCompletionI
 // with the line (at the entry, when the completion list is open) and its text begins with
 // exactly what stands there.
 func (s *Server) item(doc *snapshot, at int, w widget, g infill.Suggestion) protocol.InlineCompletionItem {
-	end := int(g.End)
-	if end < w.at {
-		end = w.at
-	}
+	end := max(int(g.End), w.at)
 	end += w.to - w.from - len(w.entry) // from the widget's text to the document's
 	start, before := w.from, w.entry
 	if w.entry == "" {

@@ -16,12 +16,15 @@ const (
 	phaseDown              // after shutdown
 )
 
+// turnedOff is what a person sees who disabled suggestions.
+const turnedOff = "turned off in the settings"
+
 // admit refuses what is out of its time: requests before initialize (-32002), requests
 // after shutdown (-32600), and drops notifications that come too early or too late.
 func (s *Server) admit(req *jsonrpc2.Request) error {
 	switch method := req.Method(); s.phase.Load() {
 	case phaseNew:
-		if method == protocol.MethodInitialize || method == protocol.MethodExit || !req.IsCall() {
+		if method == protocol.MethodInitialize || method == protocol.MethodExit {
 			return nil
 		}
 		return jsonrpc2.NewError(-32002, "the server waits for initialize")
@@ -30,7 +33,7 @@ func (s *Server) admit(req *jsonrpc2.Request) error {
 			return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is initialized already")
 		}
 	case phaseDown:
-		if req.IsCall() {
+		if method != protocol.MethodExit {
 			return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is shutting down")
 		}
 	}
@@ -39,7 +42,6 @@ func (s *Server) admit(req *jsonrpc2.Request) error {
 
 // Initialize implements protocol.Server.
 func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
-
 	var offered []protocol.PositionEncodingKind
 	if g := p.Capabilities.General; g != nil {
 		offered = g.PositionEncodings
@@ -52,6 +54,9 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 		s.mu.Lock()
 		s.settings = set
 		s.mu.Unlock()
+	}
+	if w := p.Capabilities.Window; w != nil && w.WorkDoneProgress != nil {
+		s.progress = *w.WorkDoneProgress
 	}
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)
@@ -71,21 +76,36 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 
 // Initialized implements protocol.Server.
 func (s *Server) Initialized(context.Context, *protocol.InitializedParams) error {
-	s.status(stateReady, "")
-	s.tell(protocol.MessageTypeInfo, "Seedling is ready: model "+s.opt.Model+", nothing leaves this machine")
+	if s.generator() == nil && s.opt.Load != nil {
+		s.once.Do(func() { go s.load(s.wire) }) // asks the client: not on the read loop
+		return nil
+	}
+	s.ready()
 	return nil
+}
+
+// ready tells the client that the server can answer.
+func (s *Server) ready() {
+	if set := s.current(); !set.Enable {
+		s.settle(stateOff, turnedOff)
+		return
+	}
+	s.settle(stateReady, "")
+	s.tell(protocol.MessageTypeInfo, "Seedling is ready: model "+s.opt.Model+", nothing leaves this machine")
 }
 
 // Shutdown implements protocol.Server.
 func (s *Server) Shutdown(context.Context) error {
 	s.phase.Store(phaseDown)
-	s.cancelAll()
+	s.asked.cancelAll(protocol.ErrRequestCancelled)
 	return nil
 }
 
 // Exit implements protocol.Server.
 func (s *Server) Exit(context.Context) error {
-	s.once.Do(func() { close(s.exit) })
+	if s.exited.CompareAndSwap(false, true) {
+		close(s.exit)
+	}
 	return nil
 }
 
@@ -121,10 +141,12 @@ func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChange
 	s.mu.Lock()
 	s.settings = set
 	s.mu.Unlock()
-	if set.Enable {
-		s.status(stateReady, "")
-	} else {
-		s.status(stateOff, "turned off in the settings")
+	switch {
+	case !set.Enable:
+		s.asked.cancelAll(protocol.ErrRequestCancelled)
+		s.settle(stateOff, turnedOff)
+	case s.generator() != nil:
+		s.settle(stateReady, "")
 	}
 	return nil
 }

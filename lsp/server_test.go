@@ -119,12 +119,13 @@ func TestCancel(t *testing.T) {
 	w.bye()
 }
 
-// TestOverlap: a slow request does not hold up a fast one, nor a change.
+// TestOverlap: a slow request does not hold up a fast one of another document, nor a
+// change.
 func TestOverlap(t *testing.T) {
-	gate := make(chan struct{})
-	var n atomic.Int32
+	gate, entered := make(chan struct{}), make(chan struct{}, 1)
 	w := dial(t, generator(func(ctx context.Context, r engine.Request) (engine.Result, error) {
-		if n.Add(1) == 1 {
+		if r.Document == testURI {
+			entered <- struct{}{}
 			select {
 			case <-gate:
 			case <-ctx.Done():
@@ -133,130 +134,66 @@ func TestOverlap(t *testing.T) {
 		return says("x := 1").Generate(ctx, r)
 	}), Options{})
 	w.hello("utf-16", nil)
-	w.open("package main\n\nfunc main() {\n\t\n}\n")
+	const text = "package main\n\nfunc main() {\n\t\n}\n"
+	w.open(text)
 	slow := w.inline(3, 1)
-	for n.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	if list := w.wait(w.inline(3, 1)).items(t); len(list.Items) != 1 {
+	<-entered
+	const other = "file:///tmp/project/other.go"
+	w.openAt(other, text)
+	if list := w.wait(w.inlineAt(other, 3, 1)).items(t); len(list.Items) != 1 {
 		t.Errorf("the second request: %+v", list)
 	}
 	close(gate)
-	w.wait(slow)
-	w.bye()
-}
-
-// TestHostile sends what no editor should. Each time the server must answer a proper
-// request afterwards.
-func TestHostile(t *testing.T) {
-	w := dial(t, says("x := 1"), Options{})
-	if r := w.call("textDocument/inlineCompletion", map[string]any{}); r.Error == nil || r.Error.Code != -32002 {
-		t.Errorf("before initialize: %+v", r)
-	}
-	w.hello("utf-16", map[string]any{"deadlineMs": "soon"})
-	alive := func(what string) {
-		t.Helper()
-		w.notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{"uri": testURI, "languageId": "go", "version": 1, "text": "package main\n\nfunc main() {\n\t\n}\n"}})
-		if list := w.wait(w.inline(3, 1)).items(t); len(list.Items) != 1 || !strings.HasSuffix(list.Items[0].InsertText, "x := 1") {
-			t.Fatalf("after %s: %+v", what, list)
-		}
-	}
-	alive("bad settings")
-	for what, body := range map[string]string{
-		"no JSON":                `{"jsonrpc":"2.0","id":1,`,
-		"no object":              `[1,2,3]`,
-		"a number":               `17`,
-		"a huge id":              `{"jsonrpc":"2.0","id":3000000000,"method":"shutdown"}`,
-		"a broken id":            `{"jsonrpc":"2.0","id":1.5,"method":"shutdown"}`,
-		"an object id":           `{"jsonrpc":"2.0","id":{},"method":"shutdown"}`,
-		"a method that is none":  `{"jsonrpc":"2.0","id":1,"method":7}`,
-		"unknown notification":   `{"jsonrpc":"2.0","method":"$/foo"}`,
-		"unknown notification 2": `{"jsonrpc":"2.0","method":"bar/baz","params":{"a":[]}}`,
-		"unknown request":        `{"jsonrpc":"2.0","id":77777,"method":"bar/baz","params":{}}`,
-		"malformed change":       `{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":7}}`,
-		"change without params":  `{"jsonrpc":"2.0","method":"textDocument/didChange"}`,
-		"change of no document":  `{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"file:///nowhere.go","version":1},"contentChanges":[{"text":"a"}]}}`,
-		"cancel of nothing":      `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":null}}`,
-		"cancel of a half":       `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1.5}}`,
-		"cancel of a huge one":   `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":99999999999}}`,
-		"open without a URI":     `{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{}}}`,
-		"an answer nobody asked": `{"jsonrpc":"2.0","id":123456,"result":null}`,
-		"a surrogate":            `{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"file:///s.go","languageId":"go","version":1,"text":"a\ud800b"}}}`,
-		"inline without params":  `{"jsonrpc":"2.0","id":88888,"method":"textDocument/inlineCompletion"}`,
-		"inline far outside":     `{"jsonrpc":"2.0","id":88889,"method":"textDocument/inlineCompletion","params":{"textDocument":{"uri":"` + testURI + `"},"position":{"line":4000000000,"character":4000000000},"context":{"triggerKind":1}}}`,
-		"inline of no document":  `{"jsonrpc":"2.0","id":88890,"method":"textDocument/inlineCompletion","params":{"textDocument":{"uri":"file:///no.go"},"position":{"line":0,"character":0},"context":{"triggerKind":1}}}`,
-		"wrong settings":         `{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":{"seedling":{"decode":"magic"}}}}`,
-		"settings of others":     `{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":null}}`,
-	} {
-		w.frame(body)
-		alive(what)
-	}
-	w.raw("Content-Length: 99999999999999999999\r\n\r\n")
-	alive("a length beyond numbers")
-	w.raw("Content-Length: -5\r\n\r\n")
-	alive("a negative length")
-	w.raw("Content-Length: 0\r\n\r\n")
-	alive("an empty message")
-	w.raw("what is this\r\n\r\n")
-	alive("no header at all")
-	w.raw("content-length: 2\r\nContent-Type: x\r\n\r\n{}")
-	alive("a lower-case header and an empty object")
-	if err := w.bye(); err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-}
-
-// TestVersions: a version that goes backwards is not applied; a reversed range neither.
-func TestVersions(t *testing.T) {
-	var prefix atomic.Value
-	w := dial(t, generator(func(_ context.Context, r engine.Request) (engine.Result, error) {
-		prefix.Store(r.Prefix)
-		return engine.Result{Text: "x", Stop: "end"}, nil
-	}), Options{})
-	w.hello("utf-16", nil)
-	w.open("package main\n\nvar a = \n")
-	w.change(5, 2, 8, 8, "1 + ")
-	w.change(3, 2, 0, 8, "lost")
-	w.notify("textDocument/didChange", map[string]any{"textDocument": map[string]any{"uri": testURI, "version": 6},
-		"contentChanges": []any{map[string]any{"range": rng(2, 5, 1), "text": "lost"}}})
-	w.wait(w.inline(2, 12))
-	if got := prefix.Load(); got != "package main\n\nvar a = 1 + " {
-		t.Errorf("the model saw %q", got)
+	if list := w.wait(slow).items(t); len(list.Items) != 1 {
+		t.Errorf("the first request: %+v", list)
 	}
 	w.bye()
 }
 
-// TestLargeInput: files that are too large are not completed, and nothing falls over.
-func TestLargeInput(t *testing.T) {
-	w := dial(t, says("x"), Options{})
-	w.hello("utf-16", nil)
-	for name, text := range map[string]string{"empty": "", "50 MB": strings.Repeat("var a = 1\n", 5<<20), "one 5 MB line": "var a = \"" + strings.Repeat("x", 5<<20)} {
-		w.open(text)
-		r := w.wait(w.inline(0, 0))
-		if r.Error != nil {
-			t.Errorf("%s: %+v", name, r.Error)
-		}
-	}
-	w.bye()
-}
-
-// TestPanic: a failure inside of a handler is answered, and the server lives.
-func TestPanic(t *testing.T) {
-	first := true
+// TestNewestWins: a request of a document ends the older ones of the same, and a change
+// that is read right behind a request always ends it. Else the engine would go on for a
+// text that is gone.
+func TestNewestWins(t *testing.T) {
+	var finished atomic.Int32
 	w := dial(t, generator(func(ctx context.Context, r engine.Request) (engine.Result, error) {
-		if first {
-			first = false
-			panic("boom")
+		if r.Priority == engine.Typed { // the last one below
+			return says("x := 1").Generate(ctx, r)
 		}
-		return says("x := 1").Generate(ctx, r)
+		select {
+		case <-ctx.Done():
+			return engine.Result{}, ctx.Err()
+		case <-time.After(10 * time.Second):
+			finished.Add(1)
+			return engine.Result{}, nil
+		}
 	}), Options{})
 	w.hello("utf-16", nil)
 	w.open("package main\n\nfunc main() {\n\t\n}\n")
-	if r := w.wait(w.inline(3, 1)); r.Error == nil || r.Error.Code != -32603 {
-		t.Errorf("a panic was answered with %+v", r)
+	var ids []int
+	for range 50 {
+		ids = append(ids, w.inline(3, 1))
 	}
-	if list := w.wait(w.inline(3, 1)).items(t); len(list.Items) != 1 {
-		t.Error("the server did not survive it")
+	version := 1
+	for range 200 {
+		version++
+		id := w.inline(3, 1)
+		w.change(version, 3, 1, 1, " ")
+		if r := w.wait(id); r.Error == nil || r.Error.Code != -32801 {
+			t.Fatalf("a request before a change: %+v", r)
+		}
+	}
+	last := w.send("textDocument/inlineCompletion", map[string]any{"textDocument": map[string]any{"uri": testURI},
+		"position": map[string]any{"line": 3, "character": 201}, "context": map[string]any{"triggerKind": 2}})
+	if r := w.wait(last); r.Error != nil {
+		t.Errorf("the newest request: %+v", r.Error)
+	}
+	if n := finished.Load(); n != 0 {
+		t.Errorf("%d requests went on although they were out of date", n)
+	}
+	for _, id := range ids {
+		if r, ok := w.got[id]; !ok || r.Error == nil || r.Error.Code != -32800 && r.Error.Code != -32801 {
+			t.Fatalf("request %d: %+v", id, r)
+		}
 	}
 	w.bye()
 }

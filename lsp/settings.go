@@ -21,6 +21,9 @@ type Settings struct {
 	Languages []string `json:"languages"`
 	// Decode is how blocks are decided: diffusion, verify or causal.
 	Decode string `json:"decode"`
+	// DebounceMs is how long an automatic request waits for a newer one before it costs
+	// anything. What is out of date is cancelled anyway: it saves a laptop's battery.
+	DebounceMs int `json:"debounceMs"`
 	// DeadlineMs bounds an automatic suggestion, InvokedDeadlineMs one asked for by hand.
 	DeadlineMs        int `json:"deadlineMs"`
 	InvokedDeadlineMs int `json:"invokedDeadlineMs"`
@@ -70,7 +73,7 @@ func (s Settings) merge(raw []byte) (Settings, error) {
 			what string
 		}{
 			"enable": {&n.Enable, "true or false"}, "languages": {&n.Languages, "a list of language ids"},
-			"decode": {&n.Decode, "diffusion, verify or causal"}, "deadlineMs": {&n.DeadlineMs, "milliseconds, 10 to 60000"},
+			"decode": {&n.Decode, "diffusion, verify or causal"}, "debounceMs": {&n.DebounceMs, "milliseconds, 0 to 5000"}, "deadlineMs": {&n.DeadlineMs, "milliseconds, 10 to 60000"},
 			"invokedDeadlineMs": {&n.InvokedDeadlineMs, "milliseconds, 10 to 60000"}, "maxTokens": {&n.MaxTokens, "0 to 1024"},
 			"maxFileKB": {&n.MaxFileKB, "1 to 65536"}, "minLogProb": {&n.MinLogProb, "a number, at most 0"}, "status": {&n.Status, "true or false"},
 		}[k]
@@ -87,6 +90,8 @@ func (s Settings) merge(raw []byte) (Settings, error) {
 		return s, errors.New("settings: decode is diffusion, verify or causal")
 	case !within(n.DeadlineMs, 10, 60000) || !within(n.InvokedDeadlineMs, 10, 60000):
 		return s, errors.New("settings: deadlineMs and invokedDeadlineMs are 10 to 60000 milliseconds")
+	case !within(n.DebounceMs, 0, 5000):
+		return s, errors.New("settings: debounceMs is 0 to 5000 milliseconds")
 	case !within(n.MaxTokens, 0, 1024):
 		return s, errors.New("settings: maxTokens is 0 to 1024")
 	case !within(n.MaxFileKB, 1, 65536):
@@ -100,6 +105,8 @@ func (s Settings) merge(raw []byte) (Settings, error) {
 func (s Settings) speaks(language string) bool {
 	return len(s.Languages) == 0 || slices.ContainsFunc(s.Languages, func(l string) bool { return strings.EqualFold(l, language) })
 }
+
+func (s Settings) debounce() time.Duration { return time.Duration(s.DebounceMs) * time.Millisecond }
 
 func (s Settings) deadline(invoked bool) time.Duration {
 	if invoked {

@@ -31,36 +31,64 @@ type copilotStatus struct {
 	Kind    string `json:"kind"` // Normal, Error, Inactive
 }
 
+// copilotKinds are the names of the states there.
+var copilotKinds = map[string]string{stateReady: "Normal", stateBusy: "Normal", stateOff: "Inactive", stateError: "Error"}
+
+// statusState is what the client was told. Its mutex is held while telling, so that the
+// last word is the true one however requests overlap.
 type statusState struct {
-	mu   sync.Mutex
-	last Status
-	ms   float64
+	mu      sync.Mutex
+	state   string // when nothing runs
+	message string
+	running int
+	ms      float64
+	told    Status
+	alarmed string // what a person was last shown
 }
 
-// took notes the time of an answer.
-func (s *Server) took(d time.Duration) {
-	s.state.mu.Lock()
-	defer s.state.mu.Unlock()
-	s.state.ms = float64(d.Microseconds()) / 1000
+// working says that a request runs. The returned function says that it ended, and how
+// long it took, if it got as far as an answer.
+func (s *Server) working() (ended func(took time.Duration)) {
+	s.status(func(st *statusState) { st.running++ })
+	return func(took time.Duration) {
+		s.status(func(st *statusState) {
+			st.running--
+			if took > 0 {
+				st.ms = float64(took.Microseconds()) / 1000
+			}
+		})
+	}
 }
 
-// status tells the client a state that is new.
-func (s *Server) status(state, message string) {
-	s.state.mu.Lock()
-	st := Status{State: state, Message: message, Model: s.opt.Model, LastMs: s.state.ms}
-	same := st.State == s.state.last.State && st.Message == s.state.last.Message
-	s.state.last = st
-	s.state.mu.Unlock()
-	if same || s.conn == nil || s.phase.Load() != phaseUp {
+// settle sets the state in which the server is when nothing runs.
+func (s *Server) settle(state, message string) {
+	s.status(func(st *statusState) { st.state, st.message = state, message })
+}
+
+// status changes the state and tells the client when it is another one.
+func (s *Server) status(change func(*statusState)) {
+	st := &s.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	change(st)
+	now := Status{State: st.state, Message: st.message, Model: s.opt.Model, LastMs: st.ms}
+	if st.running > 0 {
+		now.State, now.Message = stateBusy, ""
+	}
+	same := now.State == st.told.State && now.Message == st.told.Message
+	if same || now.State == "" || s.conn == nil || s.phase.Load() != phaseUp {
 		return
 	}
-	if err := s.conn.Notify(s.wire, "seedling/status", rawJSON(st)); err != nil {
+	st.told = now
+	if err := s.conn.Notify(s.wire, "seedling/status", rawJSON(now)); err != nil {
 		s.log.Debug("status", zap.Error(err))
 		return
 	}
 	if s.current().Status {
-		kind := map[string]string{stateReady: "Normal", stateBusy: "Normal", stateOff: "Inactive", stateError: "Error"}[state]
-		s.conn.Notify(s.wire, "didChangeStatus", rawJSON(copilotStatus{Busy: state == stateBusy, Message: message, Kind: kind}))
+		c := copilotStatus{Busy: now.State == stateBusy, Message: now.Message, Kind: copilotKinds[now.State]}
+		if err := s.conn.Notify(s.wire, "didChangeStatus", rawJSON(c)); err != nil {
+			s.log.Debug("status", zap.Error(err))
+		}
 	}
 }
 
@@ -72,4 +100,25 @@ func (s *Server) tell(t protocol.MessageType, message string) {
 	if err := s.client.LogMessage(s.wire, &protocol.LogMessageParams{Type: t, Message: message}); err != nil {
 		s.log.Debug("window/logMessage", zap.Error(err))
 	}
+}
+
+// alarm shows a person what is wrong: hard trouble only, and the same trouble once, not
+// at every key. calm makes it news again.
+func (s *Server) alarm(message string) {
+	s.settle(stateError, message)
+	s.state.mu.Lock()
+	known := s.state.alarmed == message
+	s.state.alarmed = message
+	s.state.mu.Unlock()
+	if known || s.conn == nil {
+		return
+	}
+	if err := s.client.ShowMessage(s.wire, &protocol.ShowMessageParams{Type: protocol.MessageTypeError, Message: "Seedling: " + message}); err != nil {
+		s.log.Debug("window/showMessage", zap.Error(err))
+	}
+}
+
+// calm says that an answer came: whatever was wrong is over.
+func (s *Server) calm() {
+	s.status(func(st *statusState) { st.state, st.message, st.alarmed = stateReady, "", "" })
 }

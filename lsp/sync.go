@@ -2,26 +2,25 @@ package lsp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.lsp.dev/protocol"
-	"go.uber.org/zap"
 )
 
 // DidOpen implements protocol.Server.
 func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParams) error {
 	d := p.TextDocument
-	s.supersede(d.URI)
+	s.asked.outdate(d.URI, errModified)
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
 	return nil
 }
 
 // DidChange implements protocol.Server. A change that cannot be applied (its document is
-// not open, its version goes backwards, its range runs backwards) is logged and changes
-// nothing: the text stays whole, and the client's next full text mends a difference.
+// not open, its version goes backwards, its range runs backwards) changes nothing: the
+// text stays whole, and the client's next full text mends a difference.
 func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentParams) error {
 	u := p.TextDocument.URI
+	s.asked.outdate(u, errModified) // also when it fails: the client's text is another now
 	old := s.docs.get(u)
 	if old == nil {
 		return fmt.Errorf("%s: %w", u, errNotOpen)
@@ -36,19 +35,16 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 	}
 	n, err := old.change(s.encoding, p.TextDocument.Version, p.ContentChanges)
 	if err != nil {
-		if !errors.Is(err, errStale) {
-			s.log.Warn("a change was not applied", zap.String("document", string(u)), zap.Error(err))
-		}
+		s.tell(protocol.MessageTypeWarning, fmt.Sprintf("%s: a change was not applied: %v; open the file anew if suggestions do not fit it", u, err))
 		return fmt.Errorf("%s: %w", u, err)
 	}
-	s.supersede(u)
 	s.docs.put(n)
 	return nil
 }
 
 // DidClose implements protocol.Server.
 func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentParams) error {
-	s.supersede(p.TextDocument.URI)
+	s.asked.outdate(p.TextDocument.URI, errModified)
 	s.docs.drop(p.TextDocument.URI)
 	return nil
 }
