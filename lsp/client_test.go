@@ -55,19 +55,18 @@ func dial(t testing.TB, g Generator, opt Options) *wireClient {
 	opt.Generator = g
 	s := New(opt)
 	w := &wireClient{t: t, s: s, got: map[int]reply{}, done: make(chan error, 1)}
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			w.done <- err
-			return
-		}
-		err = s.Serve(context.Background(), c)
-		c.Close()
-		w.done <- err
-	}()
 	if w.c, err = net.Dial("tcp", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		err := s.Serve(context.Background(), c)
+		c.Close()
+		w.done <- err
+	}()
 	w.in = bufio.NewReader(w.c)
 	t.Cleanup(func() { w.c.Close(); <-w.done })
 	return w

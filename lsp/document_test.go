@@ -67,41 +67,6 @@ func TestPositions(t *testing.T) {
 	})
 }
 
-// TestOrder: twenty thousand changes in a row arrive in order.
-func TestOrder(t *testing.T) {
-	w := dial(t, says("x"), Options{})
-	w.hello("utf-16", nil)
-	w.open("")
-	var want strings.Builder
-	for i := range 20000 {
-		c := string(rune('a' + i%26))
-		w.change(i+2, 0, i, i, c)
-		want.WriteString(c)
-	}
-	w.call("shutdown", nil)
-	w.notify("exit", nil)
-}
-
-// FuzzFrames: no bytes on the wire bring the frame reader down or make it pass a message
-// on that the library could not take.
-func FuzzFrames(f *testing.F) {
-	f.Add([]byte("Content-Length: 2\r\n\r\n{}"))
-	f.Add([]byte("Content-Length: 40\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}xx"))
-	f.Add([]byte("content-length: 99999999999\r\n\r\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		in := newFrames(&loop{in: data}, nil)
-		for {
-			body, err := in.next()
-			if err != nil {
-				return
-			}
-			if body != nil && unsound(body) != "" {
-				t.Fatalf("let through %q", body)
-			}
-		}
-	})
-}
-
 // FuzzPositions: any text, any position.
 func FuzzPositions(f *testing.F) {
 	f.Add("a\r\nb😀\xff", uint32(1), uint32(2))
@@ -116,17 +81,3 @@ func FuzzPositions(f *testing.F) {
 		}
 	})
 }
-
-// loop is a wire that only has input.
-type loop struct{ in []byte }
-
-func (l *loop) Read(p []byte) (int, error) {
-	if len(l.in) == 0 {
-		return 0, errNotOpen
-	}
-	n := copy(p, l.in)
-	l.in = l.in[n:]
-	return n, nil
-}
-func (l *loop) Write(p []byte) (int, error) { return len(p), nil }
-func (l *loop) Close() error                { return nil }
