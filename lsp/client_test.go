@@ -19,7 +19,7 @@ import (
 type wireClient struct {
 	t    testing.TB
 	s    *Server
-	c    net.Conn
+	c    wire
 	in   *bufio.Reader
 	id   int
 	got  map[int]reply // answers by id
@@ -30,6 +30,12 @@ type wireClient struct {
 	asked []reply
 	// notes are the notifications that came while waiting for answers.
 	notes []reply
+}
+
+// wire is what the client writes to.
+type wire interface {
+	io.WriteCloser
+	SetReadDeadline(time.Time) error
 }
 
 type reply struct {
@@ -52,12 +58,16 @@ func dial(t testing.TB, g Generator, opt Options) *wireClient {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	opt.Generator = g
+	if g != nil {
+		opt.Generator = g
+	}
 	s := New(opt)
 	w := &wireClient{t: t, s: s, got: map[int]reply{}, done: make(chan error, 1)}
-	if w.c, err = net.Dial("tcp", l.Addr().String()); err != nil {
+	ours, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.c = ours
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +77,7 @@ func dial(t testing.TB, g Generator, opt Options) *wireClient {
 		c.Close()
 		w.done <- err
 	}()
-	w.in = bufio.NewReader(w.c)
+	w.in = bufio.NewReader(ours)
 	t.Cleanup(func() { w.c.Close(); <-w.done })
 	return w
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"go.lsp.dev/protocol"
 	"go.uber.org/goleak"
 
 	"github.com/seedling-lsp/seedling/engine"
@@ -19,11 +20,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type items struct {
 	Items []struct {
-		InsertText string `json:"insertText"`
-		Range      struct {
-			Start struct{ Line, Character int }
-			End   struct{ Line, Character int }
-		} `json:"range"`
+		InsertText string         `json:"insertText"`
+		FilterText string         `json:"filterText"`
+		Range      protocol.Range `json:"range"`
 	} `json:"items"`
 }
 
