@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,9 @@ type wireClient struct {
 	done chan error
 	// progress is whether it shows work done progress.
 	progress bool
-	// asked are the requests of the server, which are answered with null.
+	// answers are its answers to requests of the server, by method; the others get null.
+	answers map[string]string
+	// asked are those requests.
 	asked []reply
 	// notes are the notifications that came while waiting for answers.
 	notes []reply
@@ -141,7 +144,7 @@ func (w *wireClient) noted(r reply) bool {
 	switch {
 	case r.Method != "" && r.ID != nil:
 		w.asked = append(w.asked, r)
-		w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":null}`, r.ID))
+		w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, r.ID, cmp.Or(w.answers[r.Method], "null")))
 	case r.Method != "":
 		w.notes = append(w.notes, r)
 	}
@@ -191,7 +194,7 @@ func (w *wireClient) call(method string, params any) reply {
 func (w *wireClient) hello(encoding string, options any) reply {
 	w.t.Helper()
 	r := w.call("initialize", map[string]any{"processId": nil, "rootUri": nil, "initializationOptions": options,
-		"capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}, "window": map[string]any{"workDoneProgress": w.progress}}})
+		"capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}, "window": map[string]any{"workDoneProgress": w.progress}, "workspace": map[string]any{"configuration": w.answers != nil}}})
 	w.notify("initialized", map[string]any{})
 	return r
 }

@@ -49,14 +49,17 @@ func (s *snapshot) syntax(p *treesitter.Parser) *treesitter.Tree {
 				s.mu.Lock()
 				s.tree = t
 				s.mu.Unlock()
+				// Who still reads the old tree is out of date and sees nothing from now on.
+				// The collector knows nothing of its C memory and would come late.
+				old.Close()
 			}
 		}
 	})
 	return s.parsed()
 }
 
-// parsed is the tree if there is one already. Trees are closed by the garbage collector's
-// finalizer of the parser library: snapshots are shared and have no last owner.
+// parsed is the tree if there is one already. A tree is closed when its document has a
+// newer one or is closed; what slips through is left to the parser library's finalizers.
 func (s *snapshot) parsed() *treesitter.Tree {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,6 +83,7 @@ func (d *documents) get(u uri.URI) *snapshot {
 	return d.open[u]
 }
 
+// put makes a snapshot the newest of its document.
 func (d *documents) put(s *snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -89,9 +93,13 @@ func (d *documents) put(s *snapshot) {
 	d.open[s.uri] = s
 }
 
+// drop forgets a document; one that is not open, too.
 func (d *documents) drop(u uri.URI) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if s := d.open[u]; s != nil {
+		s.parsed().Close()
+	}
 	delete(d.open, u)
 }
 

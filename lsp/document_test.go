@@ -9,6 +9,8 @@ import (
 
 	"go.lsp.dev/protocol"
 	"pgregory.net/rapid"
+
+	"github.com/seedling-lsp/seedling/treesitter"
 )
 
 // texts draws documents with every kind of line end and of character.
@@ -62,6 +64,52 @@ func TestPositions(t *testing.T) {
 			p := protocol.Position{Line: rapid.Uint32().Draw(t, "line") % 40, Character: rapid.Uint32().Draw(t, "character")}
 			if off := l.offset(e, p); off < 0 || off > len(l.text) {
 				t.Fatalf("%+v points to %d of %d", p, off, len(l.text))
+			}
+		}
+	})
+}
+
+// TestSyntax: whichever snapshots were parsed, the newest has the tree of its own text, and
+// the trees of older ones are given back.
+func TestSyntax(t *testing.T) {
+	parser := treesitter.NewParser(treesitter.Limits{})
+	defer parser.Close()
+	rapid.Check(t, func(t *rapid.T) {
+		doc := newSnapshot("file:///a.go", "go", 1, "// Package a.\npackage a\n\nfunc f() {\n\tg(1)\n}\n")
+		var parsed []*treesitter.Tree
+		for i := range rapid.IntRange(1, 8).Draw(t, "edits") {
+			if rapid.Bool().Draw(t, "parse") {
+				parsed = append(parsed, doc.syntax(parser))
+			}
+			at := protocol.Position{Line: rapid.Uint32Range(1, 7).Draw(t, "line"), Character: rapid.Uint32Range(0, 9).Draw(t, "character")}
+			next, err := doc.change(UTF16, int32(i+2), []protocol.TextDocumentContentChangeEvent{&protocol.TextDocumentContentChangePartial{
+				Range: protocol.Range{Start: at, End: at}, Text: rapid.SampledFrom([]string{"x", "(", "}\n", "\n\tif a {", "é"}).Draw(t, "text")}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc = next
+		}
+		tree := doc.syntax(parser)
+		if tree.Text() != doc.text() {
+			t.Fatalf("the tree is of %q, the document is %q", tree.Text(), doc.text())
+		}
+		fresh, err := parser.Parse(doc.language, nil, doc.text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer fresh.Close()
+		defer tree.Close()
+		for at := range treesitter.ByteOffset(len(doc.text())) {
+			if tree.At(at) != fresh.At(at) {
+				t.Fatalf("at %d of %q the tree says %+v, one made anew %+v", at, doc.text(), tree.At(at), fresh.At(at))
+			}
+		}
+		if tree.At(3).Comment.IsZero() {
+			t.Fatal("the newest tree is closed")
+		}
+		for _, old := range parsed {
+			if !old.At(3).Comment.IsZero() && doc.parsed() != old {
+				t.Fatal("an old tree is still held")
 			}
 		}
 	})

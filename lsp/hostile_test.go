@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seedling-lsp/seedling/engine"
 )
@@ -197,18 +198,28 @@ func TestVersions(t *testing.T) {
 	w.bye()
 }
 
-// TestLargeInput: files that are too large are not completed, and nothing falls over.
+// TestLargeInput: files that are too large are not completed, unless the person wants it
+// so; either way nothing falls over, and typing into them is answered.
 func TestLargeInput(t *testing.T) {
-	w := dial(t, says("x"), Options{})
-	w.hello("utf-16", nil)
-	for name, text := range map[string]string{"empty": "", "50 MB": strings.Repeat("var a = 1\n", 5<<20), "one 5 MB line": "var a = \"" + strings.Repeat("x", 5<<20)} {
-		w.open(text)
-		r := w.wait(w.inline(0, 0))
-		if r.Error != nil {
-			t.Errorf("%s: %+v", name, r.Error)
+	for _, kb := range []int{2048, 65536} {
+		w := dial(t, says("x"), Options{})
+		w.hello("utf-16", map[string]any{"maxFileKB": kb, "invokedDeadlineMs": 60000})
+		for name, text := range map[string]string{"empty": "", "50 MB": strings.Repeat("var a = 1\n", 5<<20), "one 5 MB line": "var a = \"" + strings.Repeat("x", 5<<20),
+			"5 MB of brackets": strings.Repeat("(", 5<<20), "a million line ends": strings.Repeat("\r", 1<<20)} {
+			w.open(text)
+			for i, p := range [][2]int{{0, 0}, {0, 9}, {1 << 30, 1 << 30}, {1000, 0}} {
+				w.change(i+2, p[0], p[1], p[1], "y")
+				start := time.Now()
+				if r := w.wait(w.inline(p[0], p[1]+1)); r.Error != nil {
+					t.Errorf("%s at %v: %+v", name, p, r.Error)
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Logf("%d KB, %s at %v: %v", kb, name, p, took)
+				}
+			}
 		}
+		w.bye()
 	}
-	w.bye()
 }
 
 // TestPanic: a failure inside of a handler is answered, and the server lives.

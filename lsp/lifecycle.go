@@ -16,9 +16,6 @@ const (
 	phaseDown              // after shutdown
 )
 
-// turnedOff is what a person sees who disabled suggestions.
-const turnedOff = "turned off in the settings"
-
 // admit refuses what is out of its time: requests before initialize (-32002), requests
 // after shutdown (-32600), and drops notifications that come too early or too late.
 func (s *Server) admit(req *jsonrpc2.Request) error {
@@ -58,6 +55,9 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	if w := p.Capabilities.Window; w != nil && w.WorkDoneProgress != nil {
 		s.progress = *w.WorkDoneProgress
 	}
+	if w := p.Capabilities.Workspace; w != nil && w.Configuration != nil {
+		s.pulls = *w.Configuration
+	}
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)
 	s.log.Info("initialize", zap.String("client", p.ClientInfo.Name), zap.String("encoding", string(kind)))
@@ -76,8 +76,11 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 
 // Initialized implements protocol.Server.
 func (s *Server) Initialized(context.Context, *protocol.InitializedParams) error {
+	if s.pulls {
+		go s.pull(s.wire) // asks the client: not on the read loop
+	}
 	if s.generator() == nil && s.opt.Load != nil {
-		s.once.Do(func() { go s.load(s.wire) }) // asks the client: not on the read loop
+		s.once.Do(func() { go s.load(s.wire) }) // likewise
 		return nil
 	}
 	s.ready()
@@ -128,25 +131,4 @@ func (s *Server) trace(v protocol.TraceValue) {
 	case protocol.TraceValueOff:
 		s.opt.Level.SetLevel(s.base)
 	}
-}
-
-// DidChangeConfiguration implements protocol.Server. Settings that are wrong change
-// nothing, and the person is told which key it was.
-func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChangeConfigurationParams) error {
-	set, err := s.current().merge(p.Settings)
-	if err != nil {
-		s.tell(protocol.MessageTypeWarning, err.Error())
-		return nil
-	}
-	s.mu.Lock()
-	s.settings = set
-	s.mu.Unlock()
-	switch {
-	case !set.Enable:
-		s.asked.cancelAll(protocol.ErrRequestCancelled)
-		s.settle(stateOff, turnedOff)
-	case s.generator() != nil:
-		s.settle(stateReady, "")
-	}
-	return nil
 }

@@ -56,6 +56,7 @@ type Server struct {
 	client   protocol.Client
 	encoding Encoding        // written by initialize, before any other request is read
 	progress bool            // the client shows progress; likewise
+	pulls    bool            // the client can be asked for its settings; likewise
 	wire     context.Context // ends with the connection
 
 	mu       sync.Mutex

@@ -221,7 +221,7 @@ func TestWidget(t *testing.T) {
 // TestSettings: every refusal names the key.
 func TestSettings(t *testing.T) {
 	for raw, want := range map[string]string{
-		`{"decode":"magic"}`: "decode", `{"nonsense":1}`: "nonsense", `{"deadlineMs":1}`: "deadlineMs", `{"enable":"yes"}`: "enable",
+		`{"decode":"magic"}`: "decode", `{"nonsense":1}`: "nonsense", `{"deadlineMs":1}`: "deadlineMs", `{"debounceMs":-1}`: "debounceMs", `{"maxTokens":1.5}`: "maxTokens", `{"languages":"go"}`: "languages", `{"enable":"yes"}`: "enable",
 		`{"seedling":{"maxFileKB":0}}`: "maxFileKB", `{"minLogProb":1}`: "minLogProb", `7`: "object",
 	} {
 		s, err := DefaultSettings().merge([]byte(raw))
@@ -232,7 +232,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s changed the settings", raw)
 		}
 	}
-	s, err := DefaultSettings().merge([]byte(`{"seedling":{"decode":"verify","languages":["go"]}}`))
+	s, err := DefaultSettings().merge([]byte(`{"seedling":{"decode":"verify","languages":["go"],"trace":{"server":"off"}}}`))
 	if err != nil || s.Decode != "verify" || !s.speaks("Go") || s.speaks("python") {
 		t.Errorf("%+v, %v", s, err)
 	}

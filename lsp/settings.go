@@ -64,7 +64,9 @@ func (s Settings) merge(raw []byte) (Settings, error) {
 	n.Languages = slices.Clone(s.Languages)
 	names := make([]string, 0, len(keys))
 	for k := range keys {
-		names = append(names, k)
+		if k != "trace" { // VS Code's own, in every server's section
+			names = append(names, k)
+		}
 	}
 	sort.Strings(names)
 	for _, k := range names {

@@ -193,6 +193,29 @@ func TestLoad(t *testing.T) {
 	w.bye()
 }
 
+// TestPull: a client that only says that its settings changed is asked for them.
+func TestPull(t *testing.T) {
+	w := dial(t, says("x := 1"), Options{})
+	w.answers = map[string]string{"workspace/configuration": `[{"enable":false}]`}
+	w.hello("utf-16", nil)
+	w.hears("seedling/status", "turned off")
+	if len(w.asked) != 1 || !strings.Contains(string(w.asked[0].Params), `"section":"seedling"`) {
+		t.Errorf("the client was asked %+v", w.asked)
+	}
+	for _, odd := range []string{`null`, `[]`, `[null]`, `7`, `[{"enable":7}]`} { // none of them is an answer
+		w.answers["workspace/configuration"] = odd
+		n := len(w.asked)
+		w.notify("workspace/didChangeConfiguration", map[string]any{"settings": nil})
+		for len(w.asked) == n {
+			w.noted(w.read())
+		}
+	}
+	w.answers["workspace/configuration"] = `[{"enable":true}]`
+	w.notify("workspace/didChangeConfiguration", map[string]any{"settings": nil})
+	w.hears("seedling/status", "ready")
+	w.bye()
+}
+
 // TestTrace: $/setTrace moves the level of the log between what the command line asked
 // for and everything.
 func TestTrace(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParams) error {
 	d := p.TextDocument
 	s.asked.outdate(d.URI, errModified)
+	s.docs.drop(d.URI) // some clients open anew without closing
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
 	return nil
 }
