@@ -45,7 +45,9 @@ func (c *contexts) find(tokens []backend.TokenID, document string) (*held, error
 	common := 0
 	for _, h := range c.held {
 		n := commonPrefix(h.tokens, tokens[:len(tokens)-1])
-		if best == nil || cmp.Or(cmp.Compare(n, common), cmp.Compare(b2i(h.document == document), b2i(best.document == document)), cmp.Compare(h.used, best.used)) > 0 {
+		// Of those that spare as much, the one that loses least, then the document's own.
+		if best == nil || cmp.Or(cmp.Compare(n, common), cmp.Compare(len(best.tokens), len(h.tokens)),
+			cmp.Compare(b2i(h.document == document), b2i(best.document == document)), cmp.Compare(h.used, best.used)) > 0 {
 			best, common = h, n
 		}
 	}

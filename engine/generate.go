@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
 )
 
 const (
@@ -196,13 +197,9 @@ func (e *Engine) watcher(show func(Step), before int) func(denoise.State) {
 	if show == nil {
 		return nil
 	}
-	text := func(tokens []backend.TokenID) string {
-		a := answer{tok: e.model.Tokenizer}
-		n, _ := a.decode(tokens)
-		return string(a.buf[:n])
-	}
 	return func(s denoise.State) {
-		step := Step{Forward: before + s.Forward, Block: s.Block, Done: text(s.Done), Phase: s.Phase}
+		done := tokenizer.Decode(e.model.Tokenizer, nil, s.Done) // of which the cells are the rest, even inside a character
+		step := Step{Forward: before + s.Forward, Block: s.Block, Done: string(done), Phase: s.Phase}
 		for _, c := range s.Cells {
 			cell := Cell{Masked: c.Masked, Changed: c.Changed, Prob: c.Prob}
 			if !c.Masked {

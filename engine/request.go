@@ -57,7 +57,7 @@ type Step struct {
 	Forward int    // number of the forward pass, from 1
 	Block   int    // index of the block, from 0
 	Cells   []Cell // the canvas, in order
-	Done    string // text of the blocks committed so far
+	Done    string // text of the blocks committed so far; it and a cell may end inside a character
 	Phase   denoise.Phase
 }
 
