@@ -461,7 +461,7 @@ func (c *cli) bench(ctx context.Context) (*eval.BenchReport, error) {
 	isa := m.cpu.Info().Kernels
 	rep.Model, rep.Backend, rep.Threads = m.name, "cpu/"+isa, m.cpu.Info().Threads
 	p := cpu.MeasurePeaks(isa, rep.Threads)
-	rep.Peak.FP32, rep.Peak.Int8, rep.Peak.Memory = p.FP32/1e9, p.Int8/1e9, p.Memory/1e9
+	rep.Peak.FP32, rep.Peak.BF16, rep.Peak.Int8, rep.Peak.Memory = p.FP32/1e9, p.BF16/1e9, p.Int8/1e9, p.Memory/1e9
 	for _, g := range []struct {
 		m  int
 		to *float64
