@@ -3,7 +3,6 @@ package cpu
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 
@@ -297,18 +296,4 @@ func (b *Backend) check(batch backend.Batch) ([]int, error) {
 		b.rows = append(b.rows, row)
 	}
 	return after, nil
-}
-
-// ropeTable is [positions, headDim]: cosines in the first half of a row, sines in the second.
-func ropeTable(c model.Config, positions int) []float32 {
-	h := c.HeadDim / 2
-	out := make([]float32, positions*c.HeadDim)
-	for p := range positions {
-		for i := range h {
-			a := float64(p) / math.Pow(c.RopeTheta, float64(i)/float64(h))
-			out[p*c.HeadDim+i] = float32(math.Cos(a))
-			out[p*c.HeadDim+h+i] = float32(math.Sin(a))
-		}
-	}
-	return out
 }

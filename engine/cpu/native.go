@@ -43,7 +43,7 @@ func newNative(w *model.Weights, opt Options) (device, error) {
 	if n.flag, err = kernels.NewFlag(); err != nil {
 		return nil, err
 	}
-	if n.net, err = kernels.NewNet(opt.ISA, shape, layers, m(q.Embed), q.Norm, ropeTable(c, opt.Positions)); err != nil {
+	if n.net, err = kernels.NewNet(opt.ISA, shape, layers, m(q.Embed), q.Norm, c.RopeTable(opt.Positions, make([]float32, opt.Positions*c.HeadDim))); err != nil {
 		n.flag.Free()
 		return nil, err
 	}

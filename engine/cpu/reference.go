@@ -34,7 +34,7 @@ func (c *goCache) cut() {
 }
 
 func newReference(w *model.Weights, opt Options) *reference {
-	r := &reference{w: w, positions: opt.Positions, rope: ropeTable(w.Config, opt.Positions), caches: map[backend.Sequence]*goCache{}}
+	r := &reference{w: w, positions: opt.Positions, rope: w.Config.RopeTable(opt.Positions, make([]float32, opt.Positions*w.Config.HeadDim)), caches: map[backend.Sequence]*goCache{}}
 	r.open(backend.Root)
 	return r
 }

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/train/kernels"
 )
 
@@ -88,7 +87,7 @@ func NewNetwork(p *Params, ops *kernels.Ops, threads, rows int) (*Network, error
 		n.work = append(n.work, take(size))
 		n.dwPart = append(n.dwPart, take(max(d, c.HeadDim)))
 	}
-	n.rope = RopeTable(c, take(c.MaxPositions*c.HeadDim))
+	n.rope = c.RopeTable(c.MaxPositions, take(c.MaxPositions*c.HeadDim))
 	return n, nil
 }
 
@@ -101,20 +100,6 @@ func (n *Network) Close() {
 		kernels.Free(s)
 	}
 	n.memory = nil
-}
-
-// RopeTable fills out [positions, headDim]: cosines in the first half of a row, sines
-// in the second.
-func RopeTable(c model.Config, out []float32) []float32 {
-	h := c.HeadDim / 2
-	for p := range c.MaxPositions {
-		for i := range h {
-			a := float64(p) / math.Pow(c.RopeTheta, float64(i)/float64(h))
-			out[p*c.HeadDim+i] = float32(math.Cos(a))
-			out[p*c.HeadDim+h+i] = float32(math.Sin(a))
-		}
-	}
-	return out
 }
 
 // split runs f on ranges of rows, one a thread.
