@@ -38,7 +38,11 @@ type Scheme struct {
 	ContextAttention string `json:"context_attention"`
 	// Commit is how a finished block enters the cache: "reread" (causally, as context).
 	Commit string `json:"commit"`
-	// Shift: a canvas position predicts the token after it instead of its own.
+	// Shift: a canvas row predicts the token after it instead of its own, as a context
+	// row does. While a block is all mask, its first position is foretold by the last
+	// context row, position i by the mask at i-1. Once tokens are decided, the last context
+	// token leaves the context and leads the canvas as a visible row. The mask at the last
+	// position is left out: nothing is asked of it.
 	Shift bool `json:"shift"`
 	// CanvasMark: the embedding of the mask token is added to that of every visible
 	// canvas token, so that a row knows that it is canvas and is asked for its own

@@ -70,7 +70,7 @@ func (n *Network) Evaluate(p *Sampler, tokens int) (Report, error) {
 					}
 					bs = append(bs, b)
 				}
-				q.noisedRows(&m, d, bs, n.cap-m.Clean-64)
+				q.noisedRows(&m, d, bs, n.cap-m.Clean-64, true)
 			}
 			covered += seen
 			kind.Add(n.Pass(&m, false, nil))

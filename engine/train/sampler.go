@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"github.com/seedling-lsp/seedling/engine"
@@ -111,7 +112,7 @@ func (p *Sampler) Micro(i uint64, step int) *Micro {
 		m.Docs[j].Noised = 0
 	}
 	for j, bs := range blocks {
-		p.noisedRows(m, &m.Docs[j], bs, noisedCap)
+		p.noisedRows(m, &m.Docs[j], bs, noisedCap, false)
 	}
 	return m
 }
@@ -144,26 +145,55 @@ func (p *Sampler) cleanRows(m *Micro, d doc) {
 	m.Bytes += d.text
 }
 
-func (p *Sampler) noisedRows(m *Micro, d *kernels.Doc, bs []block, capacity int) {
+// noisedRows lays blocks of a document out as serving will (denoise.Run). Where the
+// canvas is shifted, the first position of a block that is all mask is foretold by a clean
+// row: first asks that row, too, which in training has the causal loss already.
+func (p *Sampler) noisedRows(m *Micro, d *kernels.Doc, bs []block, capacity int, first bool) {
 	d.Noised = m.Rows()
 	scale := float32(1 / (float64(p.s.StepTokens) * p.s.NoisedShare))
 	for _, b := range bs {
 		if m.Noised+len(b.input) > capacity+64 {
 			break
 		}
-		if b.start+len(b.input) > p.s.Positions {
+		n := len(b.input)
+		if b.start+n > p.s.Positions {
 			continue // a draft that grew over the last position: RoPE has no row for it
 		}
-		from := int32(d.NNoised)
-		for i, t := range b.input {
-			row := int32(m.Rows())
-			m.row(t, b.visible[i], int32(b.start+i), int32(b.start), from, from+int32(len(b.input)))
-			m.Noised++
-			if b.weight[i] > 0 {
-				m.Asked = append(m.Asked, Asked{Row: row, Target: b.target[i], Weight: b.weight[i] * scale, Kind: b.kind})
+		at, input, visible := b.start, b.input, b.visible
+		answer := m.Rows() // the row that answers for the block's first position
+		if p.s.Shift {
+			if !visible[n-1] { // a mask that nothing is asked of says nothing
+				input, visible = input[:n-1], visible[:n-1]
+			}
+			if slices.Contains(visible, true) {
+				at--
+				input = append([]int32{m.Token[d.Clean+at]}, input...)
+				visible = append([]bool{true}, visible...)
+			} else {
+				answer--
 			}
 		}
-		d.NNoised += len(b.input)
+		if at < 1 {
+			continue // nothing to see
+		}
+		from := int32(d.NNoised)
+		for i, t := range input {
+			m.row(t, visible[i], int32(at+i), int32(at), from, from+int32(len(input)))
+		}
+		m.Noised += len(input)
+		d.NNoised += len(input)
+		for i, w := range b.weight {
+			row := answer + i
+			if p.s.Shift && i == 0 && at == b.start {
+				row = d.Clean + b.start - 1
+				if !first {
+					continue
+				}
+			}
+			if w > 0 {
+				m.Asked = append(m.Asked, Asked{Row: int32(row), Target: b.target[i], Weight: w * scale, Kind: b.kind})
+			}
+		}
 	}
 }
 

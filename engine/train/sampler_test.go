@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 
@@ -57,34 +58,36 @@ func TestMicroIsPure(t *testing.T) {
 func TestMicroRows(t *testing.T) {
 	for _, stage := range []string{"ar", "tsc"} {
 		for _, rate := range []float64{0.1, 1} {
-			t.Run(fmt.Sprintf("%s edits %g", stage, rate), func(t *testing.T) {
-				s := samplerSettings(stage)
-				s.EditRate, s.EditShare = rate, 0.6
-				p := newSampler(t, sourceCorpus("train", 3, 1, 3000), s, SyntaxSpans())
-				dense := newSampler(t, denseCorpus(), s, SyntaxSpans())
-				edits, insertions := 0, 0
-				for i := range uint64(500) {
-					p := p
-					if i%2 == 0 {
-						p = dense
-					}
-					m := p.Micro(i, int(i)%s.Steps)
-					if err := wellFormed(m, s, p.sp, p.tok.Size()); err != nil {
-						t.Fatalf("micro-batch %d: %v", i, err)
-					}
-					for _, a := range m.Asked {
-						if a.Kind == LossEdit {
-							edits++
-							if a.Target == p.sp.ins {
-								insertions++
+			for _, shift := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s edits %g shift %t", stage, rate, shift), func(t *testing.T) {
+					s := samplerSettings(stage)
+					s.EditRate, s.EditShare, s.Shift = rate, 0.6, shift
+					p := newSampler(t, sourceCorpus("train", 3, 1, 3000), s, SyntaxSpans())
+					dense := newSampler(t, denseCorpus(), s, SyntaxSpans())
+					edits, insertions := 0, 0
+					for i := range uint64(500) {
+						p := p
+						if i%2 == 0 {
+							p = dense
+						}
+						m := p.Micro(i, int(i)%s.Steps)
+						if err := wellFormed(m, s, p.sp, p.tok.Size()); err != nil {
+							t.Fatalf("micro-batch %d: %v", i, err)
+						}
+						for _, a := range m.Asked {
+							if a.Kind == LossEdit {
+								edits++
+								if a.Target == p.sp.ins {
+									insertions++
+								}
 							}
 						}
 					}
-				}
-				if stage == "tsc" && (edits < 1000 || insertions == 0) {
-					t.Errorf("only %d edit rows with %d insertions: the test saw too little", edits, insertions)
-				}
-			})
+					if stage == "tsc" && (edits < 1000 || insertions == 0) {
+						t.Errorf("only %d edit rows with %d insertions: the test saw too little", edits, insertions)
+					}
+				})
+			}
 		}
 	}
 }
@@ -139,8 +142,13 @@ func wellFormed(m *Micro, s Settings, sp specials, vocab int) error {
 		if a.Kind == LossEdit && a.Target < sp.first && a.Target != sp.del && a.Target != sp.ins && a.Target != sp.end {
 			return fmt.Errorf("an edit row asks for marker %d", a.Target)
 		}
-		if a.Kind == LossMask && m.Token[a.Row] != sp.mask {
-			return fmt.Errorf("row %d asks for its own visible token", a.Row)
+		if r := int(a.Row); a.Kind == LossMask {
+			if s.Shift { // the row of the position foretold, unless it was left out at the end
+				r++
+			}
+			if same := r == int(a.Row) || r < rows && m.Pos[r] > m.Lim[r]; same && m.Token[r] != sp.mask {
+				return fmt.Errorf("row %d asks for a token that can be seen", a.Row)
+			}
 		}
 	}
 	for _, d := range m.Docs {
@@ -169,13 +177,28 @@ func wellFormed(m *Micro, s Settings, sp specials, vocab int) error {
 					what = LossEdit
 				}
 			}
+			if s.Shift {
+				visible := 0
+				for k := from; k < to; k++ {
+					if m.Mark[d.Noised+k] {
+						visible++
+					}
+				}
+				// Either nothing is known, or the token before the block leads it.
+				if visible > 0 && (!m.Mark[r] || m.Token[r] != text[lim]) {
+					return fmt.Errorf("a shifted block with %d visible rows is not led by the token before it", visible)
+				}
+				if visible == 1 && what == LossMask {
+					return fmt.Errorf("a shifted block of masks is led by the token before it")
+				}
+			}
 			for ; i < to; i++ {
 				r := d.Noised + i
 				if int(m.From[r]) != from || int(m.To[r]) != to || int(m.Lim[r]) != lim || int(m.Pos[r]) != lim+i-from {
 					return fmt.Errorf("row %d of block %d..%d: %d..%d, sees %d, position %d", i, from, to, m.From[r], m.To[r], m.Lim[r], m.Pos[r])
 				}
 				if what == LossEdit {
-					if kind[r] != int(LossEdit)+1 {
+					if kind[r] != int(LossEdit)+1 && !(s.Shift && i == to-1 && m.Mark[r]) {
 						return fmt.Errorf("row %d of an edit block has no edit loss", i)
 					}
 					continue
@@ -189,8 +212,14 @@ func wellFormed(m *Micro, s Settings, sp specials, vocab int) error {
 				if m.Mark[r] && m.Token[r] != own {
 					return fmt.Errorf("a visible canvas row shows %d where %d stands", m.Token[r], own)
 				}
-				if !m.Mark[r] && kind[r] == 0 {
-					return fmt.Errorf("a masked row at position %d asks for nothing", m.Pos[r])
+				answer := r
+				if s.Shift {
+					if answer--; i == from {
+						continue // a clean row answers
+					}
+				}
+				if !m.Mark[r] && kind[answer] == 0 {
+					return fmt.Errorf("a masked row at position %d is not asked for", m.Pos[r])
 				}
 			}
 		}
@@ -199,6 +228,20 @@ func wellFormed(m *Micro, s Settings, sp specials, vocab int) error {
 		return fmt.Errorf("documents hold %d clean and %d noised rows of %d and %d", clean, noised-m.Clean, m.Clean, m.Noised)
 	}
 	for _, a := range m.Asked {
+		if a.Kind == LossMask {
+			p := m.Pos[a.Row]
+			if s.Shift {
+				p++
+			}
+			d := m.Docs[sort.Search(len(m.Docs), func(i int) bool { return m.Docs[i].Noised+m.Docs[i].NNoised > int(a.Row) })]
+			want := sp.end
+			if int(p) < d.NClean {
+				want = m.Token[d.Clean+int(p)]
+			}
+			if a.Target != want {
+				return fmt.Errorf("noised row %d asks for %d at position %d, where %d stands", a.Row, a.Target, p, want)
+			}
+		}
 		switch {
 		case a.Kind == LossAR && m.Token[a.Row+1] != a.Target:
 			return fmt.Errorf("clean row %d asks for %d, %d follows", a.Row, a.Target, m.Token[a.Row+1])

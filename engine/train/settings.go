@@ -51,6 +51,8 @@ type Settings struct {
 	EndWeight  float64 `json:"end_weight"`  // of the end token
 	FillWeight float64 `json:"fill_weight"` // of end tokens that fill a last block
 
+	// Shift trains a canvas row to foretell the token after it (model.Scheme.Shift).
+	Shift      bool    `json:"shift"`
 	BlockSizes []int   `json:"block_sizes"`
 	AllMask    float64 `json:"all_mask"`    // share of noised blocks that are all mask
 	MaskRamp   int     `json:"mask_ramp"`   // steps over which the noise bound grows to 1
@@ -79,6 +81,7 @@ func DefaultSettings(stage string) Settings {
 		s.NoisedShare, s.AllMask, s.MaskRamp = 0.75, 0.6, 300
 		s.EditShare, s.EditRate, s.CleanEdits = 0.3, 0.1, 0.2
 		s.FIMShare = 0.8
+		s.Shift = true
 	}
 	return s
 }
