@@ -115,9 +115,6 @@ func (m Model) check() error {
 			return fmt.Errorf("engine: config.json has a special token %d that is none in tokenizer.json: %s", id, hint)
 		}
 	}
-	if m.Config.Seedling.Shift {
-		return errors.New("engine: the model's canvas predicts the next token (\"shift\"): this build decodes models that predict their own")
-	}
 	return nil
 }
 

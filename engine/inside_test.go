@@ -541,7 +541,6 @@ func TestModelsThatDoNotFit(t *testing.T) {
 		"no tokenizer":     func(m *Model) { m.Tokenizer = nil },
 		"small vocabulary": func(m *Model) { m.Config.VocabSize = 100 },
 		"other specials":   func(m *Model) { m.Config.Seedling.Tokens.Mask = 300 },
-		"shifted":          func(m *Model) { m.Config.Seedling.Shift = true },
 	} {
 		s := newScript(play)
 		m := s.model(false)

@@ -32,8 +32,9 @@ type decoder struct {
 	forwards int
 	blocks   int
 
-	rows  []backend.Row // reused
-	cells []Cell
+	rows    []backend.Row // reused
+	shifted []canvasRow
+	cells   []Cell
 }
 
 // contextRow is a token to be read, and what is asked of its prediction.
@@ -100,6 +101,62 @@ func (d *decoder) forward(ctx context.Context, canvas []canvasRow, forbid []back
 			return known, cells, nil
 		}
 	}
+}
+
+// look is a forward that asks a canvas, whose block comes after d.out.
+//
+// Where the model's canvas is shifted, a row answers for the position after it. Of a
+// canvas that is all mask the last context row, pending, answers for the first position;
+// it is read again if it has been read. Once something is decided the last context token
+// leaves the context and leads the canvas, so that it sees what is decided (model.Scheme).
+func (d *decoder) look(ctx context.Context, canvas []canvasRow, forbid []backend.TokenID) (known, cells []backend.Top, err error) {
+	n := len(canvas)
+	if !d.opt.Shift || n == 0 {
+		return d.forward(ctx, canvas, forbid)
+	}
+	before := d.last
+	if k := len(d.out); k > 0 {
+		before = d.out[k-1]
+	}
+	for _, c := range canvas {
+		if c.token == d.opt.Tokens.Mask {
+			continue
+		}
+		if err := d.truncate(d.start + len(d.out) - 1); err != nil {
+			return nil, nil, err
+		}
+		d.shifted = append(d.shifted[:0], canvasRow{token: before, ask: canvas[0].ask})
+		for i, c := range canvas {
+			row := canvasRow{token: c.token}
+			if i+1 < n {
+				row.ask = canvas[i+1].ask
+			} else if c.token == d.opt.Tokens.Mask {
+				break // a mask that nothing is asked of says nothing
+			}
+			d.shifted = append(d.shifted, row)
+		}
+		return d.forward(ctx, d.shifted, forbid)
+	}
+	if len(d.pending) == 0 {
+		if err := d.truncate(d.start + len(d.out) - 1); err != nil {
+			return nil, nil, err
+		}
+		d.pending = append(d.pending, contextRow{token: before, target: backend.NoToken})
+	}
+	d.pending[len(d.pending)-1].want |= backend.WantTop
+	known, cells, err = d.forward(ctx, canvas[:n-1], forbid)
+	if err != nil {
+		return nil, nil, err
+	}
+	return known, append([]backend.Top{known[len(known)-1]}, cells...), nil
+}
+
+// widest is how many positions a canvas may have.
+func (d *decoder) widest() int {
+	if d.opt.Shift { // the token that leads it takes a row
+		return d.limits.Rows - 1
+	}
+	return d.limits.Rows
 }
 
 // pass is one Forward of the backend, with its answers checked.

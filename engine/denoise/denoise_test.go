@@ -26,6 +26,7 @@ func draw(t *rapid.T) drawn {
 	f.agree = rapid.Uint64Range(0, 10).Draw(t, "agree")
 	f.revise = rapid.Uint64Range(0, 8).Draw(t, "revise")
 	f.enders = rapid.Float64Range(0, 6).Draw(t, "enders")
+	f.shift = rapid.Bool().Draw(t, "shift")
 	f.limits.Rows = rapid.IntRange(2, 40).Draw(t, "rows")
 	f.limits.Positions = rapid.IntRange(20, 90).Draw(t, "positions")
 	d := drawn{f: f, opt: Options{
@@ -61,7 +62,7 @@ func (d drawn) run(t interface{ Fatalf(string, ...any) }, m Mode, pending int) (
 	n := len(d.context) - pending
 	d.f.seqs[seq] = slices.Clone(d.context[:n])
 	opt := d.opt
-	opt.Mode = m
+	opt.Mode, opt.Shift = m, d.f.shift
 	res, err := Run(context.Background(), d.f, seq, d.context[n:], opt)
 	if err != nil {
 		t.Fatalf("mode %d: %v", m, err)
@@ -214,26 +215,36 @@ func checkState(t *rapid.T, d drawn, s State) {
 	}
 }
 
+// eachShift tests canvases that foretell their own tokens and such that foretell the next.
+func eachShift(t *testing.T, f func(t *testing.T, shift bool)) {
+	for name, shift := range map[string]bool{"own": false, "shifted": true} {
+		t.Run(name, func(t *testing.T) { f(t, shift) })
+	}
+}
+
 // An all-sure canvas takes one forward a block, an unsure one a forward a token: else the
 // threshold is not looked at.
 func TestThreshold(t *testing.T) {
-	for _, tt := range []struct {
-		threshold, factor float32
-		forwards          int
-	}{{0.9, 0, 16}, {0.1, 0, 2}, {2, 0, 16}, {0.9, 5, 2 * 2}} {
-		d := drawn{f: newFake(1), context: []backend.TokenID{7, 8}, opt: Options{
-			Settings: Settings{Threshold: tt.threshold, Factor: tt.factor}, BlockSize: 8, MaxTokens: 16, Tokens: fakeTokens}}
-		d.f.logits = func(canvas []backend.TokenID, i int) []float64 { // the best has 0.4
-			l := make([]float64, vocab)
-			l[10+i] = math.Log(0.4 / 0.6 * float64(vocab-len(canvas)+len(canvas)-5))
-			return l
+	eachShift(t, func(t *testing.T, shift bool) {
+		for _, tt := range []struct {
+			threshold, factor float32
+			forwards          int
+		}{{0.9, 0, 16}, {0.1, 0, 2}, {2, 0, 16}, {0.9, 5, 2 * 2}} {
+			d := drawn{f: newFake(1), context: []backend.TokenID{7, 8}, opt: Options{
+				Settings: Settings{Threshold: tt.threshold, Factor: tt.factor}, BlockSize: 8, MaxTokens: 16, Tokens: fakeTokens}}
+			d.f.shift = shift
+			d.f.logits = func(canvas []backend.TokenID, i int) []float64 { // the best has 0.4
+				l := make([]float64, vocab)
+				l[10+i] = math.Log(0.4 / 0.6 * float64(vocab-len(canvas)+len(canvas)-5))
+				return l
+			}
+			r, _ := d.run(t, Diffusion, 1)
+			want := []backend.TokenID{10, 11, 12, 13, 14, 15, 16, 17, 10, 11, 12, 13, 14, 15, 16, 17}
+			if !slices.Equal(r.Tokens, want) || r.Forwards != tt.forwards {
+				t.Errorf("threshold %g, factor %g: %v in %d forwards, want %d", tt.threshold, tt.factor, r.Tokens, r.Forwards, tt.forwards)
+			}
 		}
-		r, _ := d.run(t, Diffusion, 1)
-		want := []backend.TokenID{10, 11, 12, 13, 14, 15, 16, 17, 10, 11, 12, 13, 14, 15, 16, 17}
-		if !slices.Equal(r.Tokens, want) || r.Forwards != tt.forwards {
-			t.Errorf("threshold %g, factor %g: %v in %d forwards, want %d", tt.threshold, tt.factor, r.Tokens, r.Forwards, tt.forwards)
-		}
-	}
+	})
 }
 
 // prefer gives logits of which token has nearly all.
@@ -246,135 +257,146 @@ func prefer(token backend.TokenID) []float64 {
 // The three revisions, by hand: were one not made, or made at the wrong place, the text
 // would show it.
 func TestRevise(t *testing.T) {
-	run := func(revises bool, logits func([]backend.TokenID, int) []float64) Result {
-		d := drawn{f: newFake(1), context: []backend.TokenID{7}, opt: Options{BlockSize: 4, MaxTokens: 8, Tokens: fakeTokens, Revises: revises}}
-		d.f.logits = logits
-		r, _ := d.run(t, Diffusion, 1)
-		return r
-	}
-	// First everything is 20, 21, 22, end. Then the model thinks again.
-	first := func(canvas []backend.TokenID, i int) []float64 {
-		if i == 3 {
-			return prefer(end)
+	eachShift(t, func(t *testing.T, shift bool) {
+		run := func(revises bool, logits func([]backend.TokenID, int) []float64) Result {
+			d := drawn{f: newFake(1), context: []backend.TokenID{7}, opt: Options{BlockSize: 4, MaxTokens: 8, Tokens: fakeTokens, Revises: revises}}
+			d.f.logits, d.f.shift = logits, shift
+			r, _ := d.run(t, Diffusion, 1)
+			return r
 		}
-		return prefer(backend.TokenID(20 + i))
-	}
-	then := func(again func(canvas []backend.TokenID, i int) backend.TokenID) func([]backend.TokenID, int) []float64 {
-		return func(canvas []backend.TokenID, i int) []float64 {
-			if !slices.Contains(canvas, 20) || canvas[i] == mask && i == len(canvas)-1 {
-				return first(canvas, 3-(len(canvas)-1-i))
+		// First everything is 20, 21, 22, end. Then the model thinks again.
+		first := func(canvas []backend.TokenID, i int) []float64 {
+			if i == 3 {
+				return prefer(end)
 			}
-			if t := again(canvas, i); t != 0 {
-				return prefer(t)
+			return prefer(backend.TokenID(20 + i))
+		}
+		then := func(again func(canvas []backend.TokenID, i int) backend.TokenID) func([]backend.TokenID, int) []float64 {
+			return func(canvas []backend.TokenID, i int) []float64 {
+				if !slices.Contains(canvas, 20) || canvas[i] == mask && i == len(canvas)-1 {
+					return first(canvas, 3-(len(canvas)-1-i))
+				}
+				if t := again(canvas, i); t != 0 {
+					return prefer(t)
+				}
+				return prefer(canvas[i])
 			}
-			return prefer(canvas[i])
 		}
-	}
-	replaced := then(func(c []backend.TokenID, i int) backend.TokenID {
-		if c[i] == 21 {
-			return 30
-		}
-		return 0
-	})
-	deleted := then(func(c []backend.TokenID, i int) backend.TokenID {
-		if c[i] == 21 {
-			return del
-		}
-		return 0
-	})
-	opened := then(func(c []backend.TokenID, i int) backend.TokenID {
-		switch {
-		case c[i] == mask:
-			return 31
-		case c[i] == 21 && c[i-1] == 20:
-			return ins
-		}
-		return 0
-	})
-	swinging := then(func(c []backend.TokenID, i int) backend.TokenID {
-		switch c[i] {
-		case 21:
-			return 30
-		case 30:
-			return 21
-		}
-		return 0
-	})
-	for _, tt := range []struct {
-		name    string
-		revises bool
-		logits  func([]backend.TokenID, int) []float64
-		want    []backend.TokenID
-	}{
-		{"untrained", false, replaced, []backend.TokenID{20, 21, 22}},
-		{"replaced", true, replaced, []backend.TokenID{20, 30, 22}},
-		{"deleted", true, deleted, []backend.TokenID{20, 22}},
-		{"opened", true, opened, []backend.TokenID{20, 31, 21, 22}},
-		{"no cycle", true, swinging, []backend.TokenID{20, 30, 22}},
-	} {
-		// Were everything decided at once in the first step, there would be no later step
-		// that could revise: the last position is unsure until the second one.
-		logits := tt.logits
-		wait := func(canvas []backend.TokenID, i int) []float64 {
-			if i == 3 && canvas[0] == mask {
-				l := prefer(end)
-				l[end] = 1
-				return l
+		replaced := then(func(c []backend.TokenID, i int) backend.TokenID {
+			if c[i] == 21 {
+				return 30
 			}
-			return logits(canvas, i)
+			return 0
+		})
+		deleted := then(func(c []backend.TokenID, i int) backend.TokenID {
+			if c[i] == 21 {
+				return del
+			}
+			return 0
+		})
+		opened := then(func(c []backend.TokenID, i int) backend.TokenID {
+			switch {
+			case c[i] == mask:
+				return 31
+			case c[i] == 21 && c[i-1] == 20:
+				return ins
+			}
+			return 0
+		})
+		swinging := then(func(c []backend.TokenID, i int) backend.TokenID {
+			switch c[i] {
+			case 21:
+				return 30
+			case 30:
+				return 21
+			}
+			return 0
+		})
+		for _, tt := range []struct {
+			name    string
+			revises bool
+			logits  func([]backend.TokenID, int) []float64
+			want    []backend.TokenID
+		}{
+			{"untrained", false, replaced, []backend.TokenID{20, 21, 22}},
+			{"replaced", true, replaced, []backend.TokenID{20, 30, 22}},
+			{"deleted", true, deleted, []backend.TokenID{20, 22}},
+			{"opened", true, opened, []backend.TokenID{20, 31, 21, 22}},
+			{"no cycle", true, swinging, []backend.TokenID{20, 30, 22}},
+		} {
+			// Were everything decided at once in the first step, there would be no later step
+			// that could revise: the last position is unsure until the second one.
+			logits := tt.logits
+			wait := func(canvas []backend.TokenID, i int) []float64 {
+				if i == 3 && canvas[0] == mask {
+					l := prefer(end)
+					l[end] = 1
+					return l
+				}
+				return logits(canvas, i)
+			}
+			r := run(tt.revises, wait)
+			if !slices.Equal(r.Tokens, tt.want) || r.Reason != Ended {
+				t.Errorf("%s: %v (%v), want %v", tt.name, r.Tokens, r.Reason, tt.want)
+			}
 		}
-		r := run(tt.revises, wait)
-		if !slices.Equal(r.Tokens, tt.want) || r.Reason != Ended {
-			t.Errorf("%s: %v (%v), want %v", tt.name, r.Tokens, r.Reason, tt.want)
-		}
-	}
+	})
 }
 
 // Delete and insert are no answers of a masked position, even where the batch must allow
 // them for the visible ones; and a canvas of nothing else must still end.
 func TestMaskedRowsNeverDelete(t *testing.T) {
-	d := drawn{f: newFake(1), context: []backend.TokenID{7}, opt: Options{BlockSize: 6, MaxTokens: 6, Tokens: fakeTokens, Revises: true}}
-	d.f.logits = func(canvas []backend.TokenID, i int) []float64 {
-		l := make([]float64, vocab)
-		if canvas[i] != mask {
-			l[canvas[i]] = 20
+	eachShift(t, func(t *testing.T, shift bool) {
+		d := drawn{f: newFake(1), context: []backend.TokenID{7}, opt: Options{BlockSize: 6, MaxTokens: 6, Tokens: fakeTokens, Revises: true}}
+		d.f.shift = shift
+		d.f.logits = func(canvas []backend.TokenID, i int) []float64 {
+			l := make([]float64, vocab)
+			if canvas[i] != mask {
+				l[canvas[i]] = 20
+				return l
+			}
+			l[del], l[ins], l[20+i] = 9, 8, 3
 			return l
 		}
-		l[del], l[ins], l[20+i] = 9, 8, 3
-		return l
-	}
-	r, _ := d.run(t, Diffusion, 1)
-	if want := []backend.TokenID{20, 21, 22, 23, 24, 25}; !slices.Equal(r.Tokens, want) {
-		t.Errorf("wrote %v, want %v", r.Tokens, want)
-	}
-	if r.Forwards > 12 {
-		t.Errorf("%d forwards for 6 tokens: more than every second one decided nothing", r.Forwards)
-	}
+		r, _ := d.run(t, Diffusion, 1)
+		if want := []backend.TokenID{20, 21, 22, 23, 24, 25}; !slices.Equal(r.Tokens, want) {
+			t.Errorf("wrote %v, want %v", r.Tokens, want)
+		}
+		if r.Forwards > 12 {
+			t.Errorf("%d forwards for 6 tokens: more than every second one decided nothing", r.Forwards)
+		}
+	})
 }
 
 // A finished block is read by the forward that begins the next one, and only one row of
 // context is read twice a block: else commits would cost forwards or the cache nothing.
 func TestCommitWithNext(t *testing.T) {
-	d := drawn{f: newFake(1), context: []backend.TokenID{7, 8, 9}, opt: Options{
-		Settings: Settings{Threshold: 0.1}, BlockSize: 4, MaxTokens: 12, Tokens: fakeTokens, Score: true}}
-	d.f.logits = func(canvas []backend.TokenID, i int) []float64 { return prefer(backend.TokenID(20 + i)) }
-	r, _ := d.run(t, Diffusion, 1)
-	if len(r.Tokens) != 12 || r.Forwards != 4 || r.Blocks != 3 || len(r.LogProbs) != 12 {
-		t.Fatalf("%d tokens in %d forwards and %d blocks, %d scored; want 12 in 3 and a last to score", len(r.Tokens), r.Forwards, r.Blocks, len(r.LogProbs))
-	}
-	for i, want := range []struct{ context, canvas int }{{1, 4}, {5, 4}, {5, 4}, {4, 0}} {
-		var got struct{ context, canvas int }
-		for _, row := range d.f.batches[i].Rows {
-			if row.Kind == backend.Context {
-				got.context++
-			} else {
-				got.canvas++
+	eachShift(t, func(t *testing.T, shift bool) {
+		d := drawn{f: newFake(1), context: []backend.TokenID{7, 8, 9}, opt: Options{
+			Settings: Settings{Threshold: 0.1}, BlockSize: 4, MaxTokens: 12, Tokens: fakeTokens, Score: true}}
+		d.f.shift = shift
+		d.f.logits = func(canvas []backend.TokenID, i int) []float64 { return prefer(backend.TokenID(20 + i)) }
+		r, _ := d.run(t, Diffusion, 1)
+		if len(r.Tokens) != 12 || r.Forwards != 4 || r.Blocks != 3 || len(r.LogProbs) != 12 {
+			t.Fatalf("%d tokens in %d forwards and %d blocks, %d scored; want 12 in 3 and a last to score", len(r.Tokens), r.Forwards, r.Blocks, len(r.LogProbs))
+		}
+		for i, want := range []struct{ context, canvas int }{{1, 4}, {5, 4}, {5, 4}, {4, 0}} {
+			var got struct{ context, canvas int }
+			for _, row := range d.f.batches[i].Rows {
+				if row.Kind == backend.Context {
+					got.context++
+				} else {
+					got.canvas++
+				}
+			}
+			if shift && want.canvas > 0 {
+				want.canvas-- // a context row answers for the first position
+			}
+			if got != want {
+				t.Errorf("forward %d has %+v rows, want %+v", i+1, got, want)
 			}
 		}
-		if got != want {
-			t.Errorf("forward %d has %+v rows, want %+v", i+1, got, want)
-		}
-	}
+	})
 }
 
 // After the context ends no forward may begin; at the deadline what is decided is the
@@ -413,22 +435,25 @@ func TestCancelAndDeadline(t *testing.T) {
 // A block that is not finished at the deadline gives its decided beginning only: what
 // stands behind a gap is no text.
 func TestDeadlineGivesPrefix(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := drawn{f: newFake(3), context: []backend.TokenID{7}, opt: Options{BlockSize: 5, MaxTokens: 5, Tokens: fakeTokens}}
-		d.f.logits = func(canvas []backend.TokenID, i int) []float64 {
-			if i == 2 { // never sure
-				l := make([]float64, vocab)
-				l[22] = 0.1
-				return l
+	eachShift(t, func(t *testing.T, shift bool) {
+		synctest.Test(t, func(t *testing.T) {
+			d := drawn{f: newFake(3), context: []backend.TokenID{7}, opt: Options{BlockSize: 5, MaxTokens: 5, Tokens: fakeTokens}}
+			d.f.shift = shift
+			d.f.logits = func(canvas []backend.TokenID, i int) []float64 {
+				if i == 2 { // never sure
+					l := make([]float64, vocab)
+					l[22] = 0.1
+					return l
+				}
+				return prefer(backend.TokenID(20 + i))
 			}
-			return prefer(backend.TokenID(20 + i))
-		}
-		d.f.before = func(n int) { time.Sleep(10 * time.Millisecond) }
-		d.opt.Deadline = time.Now().Add(15 * time.Millisecond)
-		r, _ := d.run(t, Diffusion, 1)
-		if want := []backend.TokenID{20, 21}; !slices.Equal(r.Tokens, want) || r.Reason != Deadline {
-			t.Errorf("%v (%v), want %v", r.Tokens, r.Reason, want)
-		}
+			d.f.before = func(n int) { time.Sleep(10 * time.Millisecond) }
+			d.opt.Deadline = time.Now().Add(15 * time.Millisecond)
+			r, _ := d.run(t, Diffusion, 1)
+			if want := []backend.TokenID{20, 21}; !slices.Equal(r.Tokens, want) || r.Reason != Deadline {
+				t.Errorf("%v (%v), want %v", r.Tokens, r.Reason, want)
+			}
+		})
 	})
 }
 

@@ -6,19 +6,19 @@ import "context"
 func (d *decoder) diffusion(ctx context.Context) error {
 	for ; ; d.blocks++ {
 		n := len(d.out)
-		size := min(d.opt.BlockSize, d.room-n, d.limits.Rows)
+		size := min(d.opt.BlockSize, d.room-n, d.widest())
 		if size <= 0 {
 			d.keep, d.reason = n, Budget
 			return nil
 		}
-		c := newCanvas(&d.opt, size, min(2*size, d.room-n, d.limits.Rows))
+		c := newCanvas(&d.opt, size, min(2*size, d.room-n, d.widest()))
 		decided := d.out
 		for finished := false; !finished; {
 			forbid := d.bounded
 			if c.revise {
 				forbid = d.revising
 			}
-			_, tops, err := d.forward(ctx, c.ask(), forbid)
+			_, tops, err := d.look(ctx, c.ask(), forbid)
 			if err != nil {
 				return d.late(err, decided)
 			}

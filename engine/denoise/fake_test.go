@@ -33,6 +33,7 @@ type fake struct {
 	agree  uint64 // of 10 canvas rows, how many predict as the causal reading does
 	revise uint64 // of 10 visible rows, how many want another token
 	enders float64
+	shift  bool // canvas rows predict the next position's token
 	limits backend.Limits
 
 	seqs map[backend.Sequence][]backend.TokenID
@@ -98,6 +99,17 @@ func (f *fake) Forward(ctx context.Context, b backend.Batch) ([]backend.Top, err
 	for _, r := range b.Rows[n:] {
 		canvas = append(canvas, r.Token)
 	}
+	if f.shift && len(canvas) > 0 {
+		lead, visible := canvas[0] != mask, 0
+		for _, c := range canvas {
+			if c != mask {
+				visible++
+			}
+		}
+		if lead && visible == 1 || !lead && visible > 0 || !lead && n == 0 && f.limits.Rows > 30 {
+			return nil, fmt.Errorf("%w: a shifted canvas of %v after %d rows of context", backend.ErrBatch, canvas, n)
+		}
+	}
 	for i, r := range b.Rows {
 		if r.Seq != seq || int(r.Pos) != len(f.seqs[seq])+i || i >= n && r.Kind != backend.Canvas || int(r.Pos) >= f.limits.Positions {
 			return nil, fmt.Errorf("%w: row %d is %+v after %d tokens", backend.ErrBatch, i, r, len(f.seqs[seq]))
@@ -109,11 +121,26 @@ func (f *fake) Forward(ctx context.Context, b backend.Batch) ([]backend.Top, err
 			continue
 		}
 		f.asked++
+		// The canvas as positions that are asked for, and which of them this row answers.
+		seen, cells, at := tokens, canvas, i-n
+		if f.shift && len(canvas) > 0 {
+			if canvas[0] == mask {
+				cells, at = append(slices.Clone(canvas), mask), i-n+1
+			} else if seen, cells = append(slices.Clone(tokens), canvas[0]), canvas[1:]; b.Rows[len(b.Rows)-1].Want != 0 {
+				cells = append(slices.Clone(cells), mask)
+			}
+		}
 		var logits []float64
-		if i < n {
+		switch {
+		case i < n-1 || i < n && !(f.shift && f.logits != nil):
 			logits = f.causal(tokens[:len(tokens)-n+i+1])
-		} else if logits = f.canvas(tokens, canvas, i-n); f.logits != nil {
-			logits = f.logits(canvas, i-n)
+		case f.logits != nil:
+			if i < n && len(canvas) == 0 {
+				cells = []backend.TokenID{mask}
+			}
+			logits = f.logits(cells, at)
+		default:
+			logits = f.canvas(seen, cells, at)
 		}
 		tops = append(tops, top(logits, b.Forbid, i, r))
 	}

@@ -77,6 +77,8 @@ type Options struct {
 	MaxTokens int // of the answer, the end token not counted
 	Positions int // tokens that context and answer may take together; 0: what the backend holds
 	Tokens    Tokens
+	// Shift: a canvas row of the model foretells the token after it (model.Scheme.Shift).
+	Shift bool
 	// Revises: the model was trained to revise. Without it nothing is revised.
 	Revises bool
 	// Score reads the last block causally, too, for Result.LogProbs of every token: one

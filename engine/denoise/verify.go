@@ -33,7 +33,7 @@ func (d *decoder) causal(ctx context.Context) error {
 				canvas = append(canvas, canvasRow{token: d.opt.Tokens.Mask, ask: true})
 			}
 		}
-		tops, guesses, err := d.forward(ctx, canvas, d.bounded)
+		tops, guesses, err := d.look(ctx, canvas, d.bounded)
 		if err != nil {
 			return d.late(err, d.out)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/engine/backend"
@@ -81,24 +82,20 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 				if at+16 > len(ids) {
 					continue
 				}
-				if err := b.Truncate(seq, at); err != nil {
-					return err
-				}
 				x := ids[at : at+16]
 				for d := range Draws {
 					u := max((float64(d)+r.Float64())/Draws, 1.0/16)
-					rows := make([]backend.Row, 16)
-					masked := 0
-					for j, tk := range x {
-						rows[j] = backend.Row{Seq: seq, Token: tk, Pos: int32(at + j), Kind: backend.Canvas}
-						if r.Float64() < u {
-							rows[j].Token, rows[j].Want, rows[j].Target = t.Mask, backend.WantTarget, tk
-							masked++
-						}
+					hidden := make([]bool, 16)
+					for j := range hidden {
+						hidden[j] = r.Float64() < u
 					}
-					if masked == 0 {
-						j := r.IntN(16)
-						rows[j].Token, rows[j].Want, rows[j].Target = t.Mask, backend.WantTarget, x[j]
+					rep.ELBOTokens += 16
+					if !slices.Contains(hidden, true) {
+						continue // it says nothing, and counts: else 1/u would weigh too much
+					}
+					rows := noised(seq, ids[:at], x, hidden, t.Mask, c.Seedling.Shift)
+					if err := b.Truncate(seq, int(rows[0].Pos)); err != nil {
+						return err
 					}
 					tops, err := b.Forward(ctx, backend.Batch{Rows: rows, Forbid: forbid})
 					if err != nil {
@@ -107,7 +104,6 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 					for _, top := range tops {
 						elboNats -= float64(top.TargetLog) / u
 					}
-					rep.ELBOTokens += 16
 				}
 			}
 			return nil
@@ -126,4 +122,37 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 	rep.ARNats, rep.ELBONats = arNats/float64(arTokens), elboNats/float64(rep.ELBOTokens)
 	rep.ARBits, rep.ELBOBits = rep.ARNats/math.Ln2/perByte, rep.ELBONats/math.Ln2/perByte
 	return rep, nil
+}
+
+// noised lays out a canvas behind a text, some of whose tokens x are hidden, and asks for
+// those, as denoise.Run does: where the canvas is shifted, led by the token before it, as
+// context while all is hidden and as canvas otherwise.
+func noised(seq backend.Sequence, before, x []backend.TokenID, hidden []bool, mask backend.TokenID, shift bool) []backend.Row {
+	var rows []backend.Row
+	add := func(token backend.TokenID, pos int, kind backend.Kind) {
+		rows = append(rows, backend.Row{Seq: seq, Token: token, Pos: int32(pos), Kind: kind})
+	}
+	at := len(before)
+	if shift {
+		kind := backend.Context
+		if slices.Contains(hidden, false) {
+			kind = backend.Canvas
+		}
+		add(before[at-1], at-1, kind)
+	}
+	for j, t := range x {
+		if hidden[j] {
+			t = mask
+		}
+		add(t, at+j, backend.Canvas)
+	}
+	for j, t := range x {
+		if hidden[j] {
+			rows[j].Want, rows[j].Target = backend.WantTarget, t
+		}
+	}
+	if n := len(rows) - 1; shift && hidden[len(x)-1] {
+		rows = rows[:n] // a mask that nothing is asked of says nothing
+	}
+	return rows
 }

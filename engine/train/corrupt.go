@@ -20,6 +20,7 @@ type corruption struct {
 	uMax    float64 // bound of the noise level (ramp)
 	allMask float64
 	edits   float64 // share of edit blocks at this step
+	bare    bool    // a block that drew no mask stays without: for measuring
 }
 
 // specials are the token ids that corruption needs.
@@ -56,7 +57,7 @@ func (c corruption) make(start int, x []int32, fill int, pool []int32, r *rand.R
 	return b
 }
 
-// mask replaces each token with probability u, at least one, weighted 1/u if asked for.
+// mask replaces each token with probability u, at least one unless bare, weighted 1/u if asked for.
 func (c corruption) mask(b *block, u float64, fill int, r *rand.Rand) {
 	n := len(b.target)
 	w := float32(1)
@@ -80,7 +81,7 @@ func (c corruption) mask(b *block, u float64, fill int, r *rand.Rand) {
 			hide(i)
 		}
 	}
-	if masked == 0 {
+	if masked == 0 && !c.bare {
 		hide(r.IntN(n))
 	}
 }

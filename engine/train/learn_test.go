@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -66,43 +67,49 @@ func TestLearns(t *testing.T) {
 	losses := lossesOf(t, first, -1)
 	fell(t, "ar", losses, LossAR, 3)
 
-	s2 := tinySettings("tsc")
-	s2.Steps, s2.Warmup, s2.Decay, s2.StepTokens, s2.EvalEvery = 60, 5, 20, 128, 60
-	s2.MuonLR, s2.AdamLR, s2.MaskRamp, s2.EditFrom = 0.03, 0.02, 5, 0.3
-	opt2 := opt
-	opt2.Out = t.TempDir()
-	w, _, err := Job{Init: opt.Out}.initial(weights.TokenizerJSON)
-	if err != nil {
-		t.Fatal(err)
+	for _, shift := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shift %t", shift), func(t *testing.T) {
+			s2 := tinySettings("tsc")
+			s2.Steps, s2.Warmup, s2.Decay, s2.StepTokens, s2.EvalEvery = 60, 5, 20, 128, 60
+			s2.MuonLR, s2.AdamLR, s2.MaskRamp, s2.EditFrom = 0.03, 0.02, 5, 0.3
+			s2.Shift = shift
+			opt2 := opt
+			opt2.Out = t.TempDir()
+			w, _, err := Job{Init: opt.Out}.initial(weights.TokenizerJSON)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt2.Init = w
+			second := start(t, s2, opt2)
+			var report *Report
+			var all []Losses
+			second.opt.Progress = func(p Progress) {
+				all = append(all, p.Loss)
+				if p.Report != nil {
+					report = p.Report
+				}
+			}
+			if err := second.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			fell(t, "tsc", all, LossMask, 4.5)
+			fell(t, "tsc", all, LossEdit, 4.5)
+			if a, b := all[0].Mean(LossAR), losses[len(losses)-1].Mean(LossAR); a > b+2 {
+				t.Errorf("the second stage began at an AR loss of %.2f where the first ended at %.2f: --init lost something", a, b)
+			}
+			if report == nil || report.AR <= 0 || report.AR > 3.5 || report.ELBO <= 0 || report.ELBO > 6 || report.AllMask <= 0 || report.EditNats <= 0 || report.ARHits < 0.3 {
+				t.Fatalf("report %+v", report)
+			}
+			if want := report.AR / math.Ln2 * float64(report.Tokens) / float64(report.Bytes); math.Abs(report.ARBits-want) > 0.05*want {
+				t.Errorf("%.3f bits a byte for %.3f nats a token of %d tokens in %d bytes", report.ARBits, report.AR, report.Tokens, report.Bytes)
+			}
+			packed(t, opt2, second)
+		})
 	}
-	opt2.Init = w
-	second := start(t, s2, opt2)
-	var report *Report
-	var all []Losses
-	second.opt.Progress = func(p Progress) {
-		all = append(all, p.Loss)
-		if p.Report != nil {
-			report = p.Report
-		}
-	}
-	if err := second.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	fell(t, "tsc", all, LossMask, 4.5)
-	fell(t, "tsc", all, LossEdit, 4.5)
-	if a, b := all[0].Mean(LossAR), losses[len(losses)-1].Mean(LossAR); a > b+2 {
-		t.Errorf("the second stage began at an AR loss of %.2f where the first ended at %.2f: --init lost something", a, b)
-	}
-	if report == nil || report.AR <= 0 || report.AR > 3.5 || report.ELBO <= 0 || report.ELBO > 6 || report.AllMask <= 0 || report.EditNats <= 0 || report.ARHits < 0.3 {
-		t.Fatalf("report %+v", report)
-	}
-	if want := report.AR / math.Ln2 * float64(report.Tokens) / float64(report.Bytes); math.Abs(report.ARBits-want) > 0.05*want {
-		t.Errorf("%.3f bits a byte for %.3f nats a token of %d tokens in %d bytes", report.ARBits, report.AR, report.Tokens, report.Bytes)
-	}
-	packed(t, opt2, second)
 }
 
-// fell checks the last steps' mean loss against a bound in nats.
+// fell checks the last steps' mean loss against a bound in nats. A shifted canvas begins
+// with what the first stage learned, and may be below it from the start.
 func fell(t *testing.T, stage string, l []Losses, k LossKind, bound float64) {
 	t.Helper()
 	var early, late Losses
@@ -115,7 +122,7 @@ func fell(t *testing.T, stage string, l []Losses, k LossKind, bound float64) {
 		}
 	}
 	a, b := early.Mean(k), late.Mean(k)
-	if math.IsNaN(b) || late.Count[k] == 0 || b > bound || b > 0.75*a {
+	if math.IsNaN(b) || late.Count[k] == 0 || b > bound || a > bound && b > 0.75*a {
 		t.Errorf("%s: loss %s went from %.2f to %.2f, want below %.2f", stage, k, a, b, bound)
 	}
 	t.Logf("%s: loss %s went from %.2f to %.2f", stage, k, a, b)

@@ -48,7 +48,7 @@ func (n *Network) Evaluate(p *Sampler, tokens int) (Report, error) {
 			m := *clean
 			m.Asked, m.Noised = nil, 0
 			m.Docs = append(m.Docs[:0:0], clean.Docs...)
-			c := corruption{s: q.s, tok: q.sp, vocab: q.tok.Size(), uMax: 1}
+			c := corruption{s: q.s, tok: q.sp, vocab: q.tok.Size(), uMax: 1, bare: true}
 			c.s.EditRate, c.s.CleanEdits = 0.1, 0.2
 			kind, seen := &elbo, 0
 			for j := range m.Docs {
