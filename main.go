@@ -347,7 +347,7 @@ type trainCmd struct {
 	Init      string `help:"Model directory or run folder to start from."`
 	Out       string `required:"" help:"Folder of the run: checkpoint, curve, model."`
 	Resume    bool   `help:"Go on from the checkpoint in --out."`
-	NewCorpus bool   `help:"With --resume: go on although the corpus changed."`
+	NewCorpus bool   `help:"Prepare the corpus anew from --data; with --resume, go on although it changed."`
 	Decay     int    `help:"Cut a decayed branch of that many steps, with --init a run's folder."`
 }
 

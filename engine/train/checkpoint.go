@@ -58,6 +58,9 @@ func saveCheckpoint(dir string, st State, tensors [][]float32) (err error) {
 			err = fmt.Errorf("saving a checkpoint: %w; the one before it is as it was: make room and resume", err)
 		}
 	}()
+	if err = f.Chmod(0o644); err != nil { // others may look at a run, too
+		return err
+	}
 	st.Floats = 0
 	for _, t := range tensors {
 		st.Floats += int64(len(t))

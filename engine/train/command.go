@@ -182,6 +182,9 @@ func (j Job) corpus(ctx context.Context) (train, held *Corpus, err error) {
 		train, err = OpenCorpus(a)
 		if err == nil {
 			if held, err = OpenCorpus(b); err == nil {
+				if j.Data != "" {
+					fmt.Fprintf(j.Log, "the corpus is the one prepared in %s; --new-corpus prepares it anew from %s\n", j.Out, j.Data)
+				}
 				return train, held, nil
 			}
 		}

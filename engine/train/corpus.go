@@ -176,7 +176,8 @@ func Prepare(ctx context.Context, dir string, progress func(files int)) (train, 
 }
 
 func isTest(path string) bool {
-	return strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/tests/") || strings.Contains(path, "/test/") || strings.HasPrefix(filepath.Base(path), "test_")
+	dirs := "/" + filepath.ToSlash(filepath.Dir(path)) + "/"
+	return strings.HasSuffix(path, "_test.go") || strings.Contains(dirs, "/tests/") || strings.Contains(dirs, "/test/") || strings.HasPrefix(filepath.Base(path), "test_")
 }
 
 // unfit tells files that teach nothing, and counts why.
@@ -305,7 +306,10 @@ func writeFile(path string, data []byte) (err error) {
 			err = errors.Join(fmt.Errorf("writing %s: %w; the file before it is as it was", path, err), os.Remove(f.Name()))
 		}
 	}()
-	if _, err = f.Write(data); err != nil {
+	if err = f.Chmod(0o644); err == nil { // others may look at a run, too
+		_, err = f.Write(data)
+	}
+	if err != nil {
 		f.Close()
 		return err
 	}

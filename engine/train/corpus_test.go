@@ -233,3 +233,17 @@ func TestCorpusSaved(t *testing.T) {
 		t.Errorf("without its text: %v", err)
 	}
 }
+
+// TestIsTest: test files weigh less in training; a folder named for tests counts wherever
+// it stands, a file that only sounds like one does not.
+func TestIsTest(t *testing.T) {
+	for path, want := range map[string]bool{
+		"a_test.go": true, "pkg/a_test.go": true, "test_a.py": true, "pkg/test_a.py": true,
+		"tests/a.py": true, "test/a.py": true, "pkg/tests/deep/a.py": true,
+		"a.go": false, "testing/a.go": false, "latest/a.py": false, "contest.py": false, "pkg/test.go": false, "tests.py": false,
+	} {
+		if isTest(path) != want {
+			t.Errorf("%s: %t", path, !want)
+		}
+	}
+}
