@@ -21,14 +21,14 @@ const rideAlong = 0.5
 func (d *decoder) causal(ctx context.Context) error {
 	d.pending[len(d.pending)-1].want = backend.WantTop
 	var draft []backend.Top // read with the pending rows, not accepted yet
-	ride := true
+	ride, hope := true, appetite{width: firstDraft}
 	for ; ; d.blocks++ {
 		if d.room == 0 {
 			d.reason = Budget
 			return nil
 		}
 		var canvas []canvasRow
-		if size := d.draftSize(len(draft)); ride && size > 1 {
+		if size := min(d.draftSize(len(draft)), hope.next()); ride && size > 1 {
 			for range size {
 				canvas = append(canvas, canvasRow{token: d.opt.Tokens.Mask, ask: true})
 			}
@@ -42,9 +42,15 @@ func (d *decoder) causal(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(draft) > 0 {
+			hope.learn(len(d.out)-n-1, d.opt.BlockSize)
+		}
 		draft, ride = nil, true
 		if !over && held {
 			draft, ride = d.draft(guesses)
+			if len(canvas) > 0 && len(draft) == 0 {
+				hope.learn(0, d.opt.BlockSize)
+			}
 		}
 		d.show(n, tops, draft)
 		if over {
@@ -57,6 +63,37 @@ func (d *decoder) causal(ctx context.Context) error {
 			d.pending = append(d.pending, contextRow{token: t.Best, want: backend.WantTop, target: backend.NoToken})
 		}
 	}
+}
+
+// appetite is how wide a canvas is worth its rows, learned from the drafts of the run: on a
+// processor every row costs, and a draft that fails brings nothing.
+type appetite struct {
+	width int // positions of the next canvas
+	vain  int // drafts in a row of which nothing was accepted, up to 3
+	rest  int // forwards to go without a canvas
+}
+
+const firstDraft = 4
+
+// next is the width for the next forward; 0: none.
+func (a *appetite) next() int {
+	if a.rest > 0 {
+		a.rest--
+		return 0
+	}
+	return a.width
+}
+
+// learn takes how many tokens of a draft were accepted: canvases grow to the block's size
+// while drafts hold, and become small and rare (every second, fourth, eighth forward)
+// while they do not.
+func (a *appetite) learn(accepted, size int) {
+	if accepted > 0 {
+		a.width, a.vain, a.rest = min(2*a.width, size), 0, 0
+		return
+	}
+	a.vain = min(a.vain+1, 3)
+	a.width, a.rest = 2, 1<<a.vain-1
 }
 
 // draftSize is how large a canvas may be behind a draft of n tokens.
