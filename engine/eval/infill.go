@@ -38,7 +38,21 @@ type InfillReport struct {
 	Cases  int                        `json:"cases"`
 	Seed   uint64                     `json:"seed"`
 	Decode map[string]map[Kind]*Score `json:"decode"`
+	// Calibration is what withholding answers buys (engine.Request.MinLogProb): for the
+	// answers of verify, by the least likelihood at which they are shown.
+	Calibration map[Kind][]Shown `json:"calibration,omitempty"`
 }
+
+// Shown is a point of precision against coverage.
+type Shown struct {
+	MinLogProb float64 `json:"min_logprob"` // mean nats per token
+	Share      float64 `json:"shown"`       // of all cases, with an answer that likely
+	Exact      float64 `json:"exact"`       // share of those that are the truth
+	Parses     float64 `json:"parses"`      // share of those that add no syntax error
+}
+
+// bounds are the likelihoods at which calibration is reported; the last shows everything.
+var bounds = []float64{-0.1, -0.2, -0.3, -0.5, -0.7, -1, -1.5, -2, -1e6}
 
 // Modes are the decoding modes by their names.
 var Modes = []struct {
@@ -51,6 +65,13 @@ type tally struct {
 	n, exact, parses, empty, tokens, forwards int
 	similarity                                float64
 	ms                                        []float64
+	answers                                   []answered
+}
+
+// answered is a case with an answer.
+type answered struct {
+	logProb       float64
+	exact, parses bool
 }
 
 // Infill answers every case in every mode. progress is told the cases done.
@@ -91,6 +112,10 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, seed ui
 			rep.Decode[m][k] = t.score()
 		}
 	}
+	rep.Calibration = map[Kind][]Shown{}
+	for k, t := range sums["verify"] {
+		rep.Calibration[k] = t.calibration()
+	}
 	return rep, nil
 }
 
@@ -128,10 +153,11 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	if int(s.End) > c.Start { // the suggestion wrote the right of the cursor anew
 		got = strings.TrimSuffix(got, strings.TrimRight(text[c.Start:s.End], " \t\n"))
 	}
+	a := answered{logProb: res.LogProb, exact: got == truth}
 	if got == "" {
 		t.empty++
 	}
-	if got == truth {
+	if a.exact {
 		t.exact++
 	}
 	t.similarity += similarity(got, truth)
@@ -143,8 +169,35 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	defer done.Close()
 	if p := done.Problems(); p.Errors+p.Missing <= before.Errors+before.Missing && s.Text != "" {
 		t.parses++
+		a.parses = true
+	}
+	if got != "" {
+		t.answers = append(t.answers, a)
 	}
 	return nil
+}
+
+// calibration counts the answers at or above each bound.
+func (t *tally) calibration() []Shown {
+	var out []Shown
+	for _, b := range bounds {
+		shown, exact, parses := 0, 0, 0
+		for _, a := range t.answers {
+			if a.logProb < b {
+				continue
+			}
+			shown++
+			if a.exact {
+				exact++
+			}
+			if a.parses {
+				parses++
+			}
+		}
+		n := float64(max(shown, 1))
+		out = append(out, Shown{MinLogProb: b, Share: float64(shown) / float64(t.n), Exact: float64(exact) / n, Parses: float64(parses) / n})
+	}
+	return out
 }
 
 func (t *tally) score() *Score {

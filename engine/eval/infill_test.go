@@ -50,7 +50,11 @@ func (o *oracle) Generate(_ context.Context, r engine.Request) (engine.Result, e
 	if keep, name := r.Stop(text); name != "" {
 		text, stop = text[:keep], name
 	}
-	return engine.Result{Text: text, Stop: stop, Tokens: 6, Forwards: 3}, nil
+	sure := -0.9
+	if strings.HasPrefix(text, c.Truth()) {
+		sure = -0.15
+	}
+	return engine.Result{Text: text, Stop: stop, Tokens: 6, Forwards: 3, LogProb: sure}, nil
 }
 
 func last(s string, n int) string { return s[max(0, len(s)-n):] }
@@ -129,6 +133,36 @@ func TestInfillWrong(t *testing.T) {
 			if s.Exact != 0 || s.Empty != 1 || s.Parses != 0 || s.EditSimilarity != 0 {
 				t.Errorf("%s, %s: %+v for nothing", mode, k, *s)
 			}
+		}
+	}
+}
+
+// TestCalibration: at each bound exactly the answers at least that likely count, and the
+// last bound shows all. Were it wrong, the threshold that people are told to set would
+// withhold the wrong answers.
+func TestCalibration(t *testing.T) {
+	rep, cases := infillWith(t, 12, func(c Case) string {
+		if c.Start%2 == 0 {
+			return c.Truth() + "\n"
+		}
+		return "qqq\n"
+	})
+	for k, points := range rep.Calibration {
+		even, n := 0, 0
+		for _, c := range cases {
+			if c.Kind == k {
+				n++
+				if c.Start%2 == 0 {
+					even++
+				}
+			}
+		}
+		likely, all := points[1], points[len(points)-1] // the oracle is surer of the truth
+		if k != SingleLine && k != LineEnd {
+			continue
+		}
+		if math.Abs(likely.Share-float64(even)/float64(n)) > 1e-9 || even > 0 && likely.Exact != 1 || all.Share != 1 || math.Abs(all.Exact-float64(even)/float64(n)) > 1e-9 {
+			t.Errorf("%s: %d of %d are right, reported %+v and %+v", k, even, n, likely, all)
 		}
 	}
 }
@@ -250,7 +284,7 @@ func TestReportKeys(t *testing.T) {
 	if got := keys(t, BenchReport{}); !reflect.DeepEqual(got, bench) {
 		t.Errorf("bench: %q, want %q", got, bench)
 	}
-	rep := InfillReport{Decode: map[string]map[Kind]*Score{}}
+	rep := InfillReport{Decode: map[string]map[Kind]*Score{}} // "calibration" is ours, too
 	want := []string{"model", "cases", "seed"}
 	for _, m := range Modes {
 		rep.Decode[m.Name] = map[Kind]*Score{}

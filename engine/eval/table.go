@@ -20,6 +20,32 @@ func (r InfillReport) Table() string {
 		}
 	}
 	w.Flush()
+	if len(r.Calibration) == 0 {
+		return b.String()
+	}
+	b.WriteByte('\n')
+	w = tabwriter.NewWriter(&b, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "verify, shown from\t")
+	for _, k := range Kinds {
+		if r.Calibration[k] != nil {
+			fmt.Fprintf(w, "%s shown\texact\tparses\t", k)
+		}
+	}
+	fmt.Fprintln(w)
+	for i, bound := range bounds {
+		if name := fmt.Sprintf("%.1f nats/token", bound); i < len(bounds)-1 {
+			fmt.Fprint(w, name, "\t")
+		} else {
+			fmt.Fprint(w, "any\t")
+		}
+		for _, k := range Kinds {
+			if c := r.Calibration[k]; c != nil {
+				fmt.Fprintf(w, "%.1f %%\t%.1f %%\t%.1f %%\t", 100*c[i].Share, 100*c[i].Exact, 100*c[i].Parses)
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
 	return b.String()
 }
 
