@@ -270,10 +270,7 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	}
 	plan := infill.NewPlan(infill.Document{Path: f.File, Language: lang, Text: text, Tree: tree}, infill.ByteOffset(at), infill.Options{Mode: mode, Priority: engine.Invoked})
 	planned := time.Now()
-	var res engine.Result
-	res.Stop = "none"
-	if plan.Mode != infill.Nothing {
-		r := plan.Request()
+	s, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
 		r.Score = true
 		for _, m := range eval.Modes {
 			if m.Name == f.Decode {
@@ -284,12 +281,11 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 			color := terminal(os.Stderr)
 			r.Watch = func(s engine.Step) { fmt.Fprintf(os.Stderr, "%3d  %s\n", s.Forward, s.Render(color)) }
 		}
-		if res, err = e.Generate(ctx, r); err != nil {
-			return err
-		}
+		return e.Generate(ctx, r)
+	})
+	if err != nil {
+		return err
 	}
-	decided := time.Now()
-	s := plan.Finish(res)
 	if f.Explain {
 		for _, line := range plan.Explain() {
 			fmt.Fprintln(os.Stderr, line)
@@ -302,7 +298,7 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	a := fillAnswer{Text: s.Text, Stop: s.Stop, Tokens: res.Tokens, Forwards: res.Forwards, ContextTokens: res.ContextTokens, CachedTokens: res.CachedTokens, LogProb: res.LogProb,
 		Model: m.name, Backend: "cpu/" + e.Backend().Kernels,
-		Ms: map[string]float64{"plan": ms(planned.Sub(start)), "prefill": ms(res.Prefill), "denoise": ms(res.Denoise), "finish": ms(time.Since(decided)), "total": ms(time.Since(start))}}
+		Ms: map[string]float64{"plan": ms(planned.Sub(start)), "prefill": ms(res.Prefill), "denoise": ms(res.Denoise), "finish": ms(max(0, time.Since(planned)-res.Prefill-res.Denoise)), "total": ms(time.Since(start))}}
 	a.Range.Start, a.Range.End = positionOf(text, int(s.Start)), positionOf(text, int(s.End))
 	return printJSON(a)
 }

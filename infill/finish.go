@@ -33,8 +33,11 @@ func (p Plan) Finish(res engine.Result) Suggestion {
 		return none
 	}
 	text := sound(res.Text)
-	keep, name := p.rule.cut(text, true)
+	keep, name := p.cut(text, true)
 	text = text[:keep]
+	if p.space {
+		text = strings.TrimPrefix(text, " ")
+	}
 	if name == "" {
 		name = none.Stop
 	}

@@ -93,6 +93,7 @@ type Plan struct {
 	rule   *rule
 	prefix window
 	suffix window
+	space  bool // the space before the cursor is left to the answer (Answer)
 }
 
 // NewPlan decides what to complete at the offset. It never fails: a place where there is
@@ -127,7 +128,7 @@ func NewPlan(doc Document, at ByteOffset, opt Options) Plan {
 }
 
 // Request is the plan as the engine takes it. The caller may set what is not the plan's
-// to decide: Decode, Deadline, Snippets, Watch, MinLogProb. A plan of Mode Nothing has an
+// to decide: Decode, Deadline, Snippets, Watch, MinLogProb. [Plan.Answer] sends it. A plan of Mode Nothing has an
 // empty request that must not be sent.
 func (p Plan) Request() engine.Request {
 	if p.Mode == Nothing {
@@ -141,10 +142,14 @@ func (p Plan) Request() engine.Request {
 	if tokens <= 0 {
 		tokens = map[Mode]int{Line: 64, Block: 192, Function: 320}[p.Mode]
 	}
+	prefix := lineFeeds(p.prefix.of(p.doc.Text))
+	if p.space {
+		prefix = strings.TrimSuffix(prefix, " ")
+	}
 	return engine.Request{
 		Document:  id,
 		Path:      shortPath(p.doc.Path),
-		Prefix:    lineFeeds(p.prefix.of(p.doc.Text)),
+		Prefix:    prefix,
 		Suffix:    lineFeeds(p.suffix.of(p.doc.Text)),
 		Priority:  p.opt.Priority,
 		MaxTokens: tokens,
@@ -156,7 +161,7 @@ func (p Plan) Request() engine.Request {
 // decided text to keep, and the name to stop under or "" to go on. It is pure, and once
 // it stops a text it stops every longer text that begins alike at the same place.
 func (p Plan) Stop(decided string) (keep int, name string) {
-	return p.rule.cut(decided, false)
+	return p.cut(decided, false)
 }
 
 // shortPath is the name of the file as the model sees it: relative paths as they are,
@@ -190,6 +195,9 @@ func (p Plan) Explain() []string {
 	lines = append(lines, p.rule.explain())
 	lines = append(lines, fmt.Sprintf("context: %d bytes before the cursor (from byte %d, %s), %d bytes after",
 		p.prefix.end-p.prefix.start, p.prefix.start, p.prefix.why, p.suffix.end-p.suffix.start))
+	if heals(p.prefix.of(p.doc.Text)) {
+		lines = append(lines, "the space before the cursor is left to the answer, whose first word carries it, if it will")
+	}
 	if p.around.eol == "\r\n" {
 		lines = append(lines, "line ends are CR LF here; the model sees and writes LF, the suggestion is converted")
 	}

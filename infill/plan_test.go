@@ -19,6 +19,15 @@ func planFor(t testing.TB, name, marked string, opt Options) Plan {
 	return NewPlan(doc, at, opt)
 }
 
+// calls are n lines, no two alike: repetition is no text.
+func calls(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "call%d(%d)\n", i*i, 7*i)
+	}
+	return b.String()
+}
+
 // TestStop: what the rule keeps, before Finish has its say. The engine shows and counts
 // what the rule keeps, so brackets must not wait for Finish.
 func TestStop(t *testing.T) {
@@ -41,7 +50,7 @@ func TestStop(t *testing.T) {
 		{"a.py", "if x:‸", "\n  a\n  b\nc", "\n  a\n  b", "block"},
 		{"a.rs", "fn f() {\n    ‸\n}\n", "let c = '}';\n}", "let c = '}';\n", "function"},
 		{"a.txt", "a ‸", "(b\nc", "(b", "line"},
-		{"a.go", "func f() {\n\t‸\n}\n", strings.Repeat("a()\n", 60), strings.Repeat("a()\n", 48) + "a()", "function"},
+		{"a.go", "func f() {\n\t‸\n}\n", calls(60), strings.TrimSuffix(calls(49), "\n"), "function"},
 		{"a.c", "int x = a /‸\n", "/ }\n", "/ }", "line"}, // the slash before the cursor begins a comment
 	} {
 		p := planFor(t, c.file, c.source, Options{})

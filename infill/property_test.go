@@ -51,6 +51,7 @@ func TestStopIsClosed(t *testing.T) {
 	defer parser.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t, parser)
+		p.space = rapid.Bool().Draw(t, "space")
 		text := drawText(t, "answer", 40)
 		stopped, at, name := false, 0, ""
 		for n := range len(text) + 1 {
@@ -70,7 +71,7 @@ func TestStopIsClosed(t *testing.T) {
 				t.Fatalf("goes on, but keeps %d of %d", keep, n)
 			}
 		}
-		if keep, final := p.rule.cut(text, true); stopped && (keep != at || final != name) {
+		if keep, final := p.cut(text, true); stopped && (keep != at || final != name) {
 			t.Fatalf("finished text stops at %d (%s), not at %d (%s)", keep, final, at, name)
 		}
 	})
@@ -83,6 +84,7 @@ func TestAnythingGoes(t *testing.T) {
 	defer parser.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t, parser)
+		p.space = rapid.Bool().Draw(t, "space")
 		checkSuggestion(t, p, p.Finish(engine.Result{
 			Text: drawText(t, "answer", 30),
 			Stop: rapid.SampledFrom([]string{"", "line", "end", "budget", "deadline", "none"}).Draw(t, "stop"),

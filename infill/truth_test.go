@@ -12,17 +12,14 @@ import (
 	"github.com/seedling-lsp/seedling/treesitter"
 )
 
-// answered runs an answer through the stop rule, as the engine does step by step, and
-// through Finish.
-func answered(p Plan, answer string) Suggestion {
-	text, stop := answer, "end"
+// answered runs an answer through the stop rule, as the engine does step by step.
+func answered(stop func(string) (int, string), answer string) engine.Result {
 	for n := 0; n <= len(answer); n += 5 {
-		if keep, name := p.Stop(answer[:n]); name != "" {
-			text, stop = answer[:keep], name
-			break
+		if keep, name := stop(answer[:n]); name != "" {
+			return engine.Result{Text: answer[:keep], Stop: name}
 		}
 	}
-	return p.Finish(engine.Result{Text: text, Stop: stop})
+	return engine.Result{Text: answer, Stop: "end"}
 }
 
 // TestTruthComesThrough cuts gaps out of real code and answers with what stood there and
@@ -43,7 +40,16 @@ func TestTruthComesThrough(t *testing.T) {
 			doc.Tree = tree
 		}
 		p := NewPlan(doc, ByteOffset(from), opt)
-		s := answered(p, text[from:min(len(text), to+300)])
+		s, _, err := p.Answer(func(r engine.Request) (engine.Result, error) {
+			rest := text[from:min(len(text), to+300)]
+			if !strings.HasSuffix(r.Prefix, " ") && strings.HasSuffix(text[:from], " ") {
+				rest = " " + rest
+			}
+			return answered(r.Stop, rest), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		cases++
 		if want := text[from:to]; s.Text != want || s.Start != s.End || p.Mode != mode {
 			lost++

@@ -40,16 +40,15 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
 		return none, nil
 	}
-	r := plan.Request()
-	r.Decode = decodes[set.Decode]
-	r.Deadline = deadline
-	r.MinLogProb = set.MinLogProb
-	res, err := s.generate(ctx, gen, r)
+	g, _, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
+		r.Decode = decodes[set.Decode]
+		r.Deadline = deadline
+		r.MinLogProb = set.MinLogProb
+		return s.generate(ctx, gen, r)
+	})
 	if err != nil {
 		return nil, err
 	}
-
-	g := plan.Finish(res)
 	if g.Text == "" {
 		return none, nil
 	}

@@ -134,10 +134,10 @@ func BenchReplay(ctx context.Context, g Generator, rep *BenchReport) error {
 		if p.Mode == infill.Nothing {
 			return engine.Result{}, 0, fmt.Errorf("no plan at byte %d: %s", at, p.Reason)
 		}
-		r := p.Request()
-		r.Decode = mode
-		res, err := g.Generate(ctx, r)
-		p.Finish(res)
+		_, res, err := p.Answer(func(r engine.Request) (engine.Result, error) {
+			r.Decode = mode
+			return g.Generate(ctx, r)
+		})
 		return res, time.Since(start).Seconds() * 1000, err
 	}
 	text := benchSource

@@ -134,15 +134,12 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	// another's.
 	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
 		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
-	var s infill.Suggestion
-	var res engine.Result
-	if plan.Mode != infill.Nothing {
-		r := plan.Request()
+	s, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
 		r.Decode = mode
-		if res, err = g.Generate(ctx, r); err != nil {
-			return err
-		}
-		s = plan.Finish(res)
+		return g.Generate(ctx, r)
+	})
+	if err != nil {
+		return err
 	}
 	t.ms = append(t.ms, float64(time.Since(start).Microseconds())/1000)
 	t.n++
