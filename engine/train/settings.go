@@ -78,10 +78,10 @@ func DefaultSettings(stage string) Settings {
 		BlockSizes: []int{4, 8, 16, 16, 32}, EditFrom: 0.8, EvalEvery: 200, EvalTokens: 16384, SaveEvery: 4}
 	if stage == "tsc" {
 		s.Steps, s.Warmup, s.Decay = 3000, 50, 600
-		s.NoisedShare, s.AllMask, s.MaskRamp = 0.75, 0.6, 300
+		s.NoisedShare, s.AllMask, s.MaskRamp = 0.5, 0.5, 100
 		s.EditShare, s.EditRate, s.CleanEdits = 0.3, 0.1, 0.2
 		s.FIMShare = 0.8
-		s.Shift = true
+		s.Shift, s.BlockSizes = true, []int{4, 4, 8, 8}
 	}
 	return s
 }
