@@ -22,7 +22,7 @@ type Report struct {
 }
 
 // Evaluate reads about tokens clean tokens of the sampler's corpus. The text drawn
-// depends on the sampler's seed alone, so reports of a run compare. The ELBO takes eight
+// depends on the sampler's seed alone, so that reports compare. The ELBO takes eight
 // stratified noise levels a block of 16, weighted 1/u (method.md, section 2).
 func (n *Network) Evaluate(p *Sampler, tokens int) (Report, error) {
 	q := *p

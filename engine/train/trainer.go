@@ -125,7 +125,9 @@ func New(s Settings, opt Options) (*Trainer, error) {
 		return nil, err
 	}
 	if opt.HeldOut != nil && len(opt.HeldOut.Files) > 0 {
-		if t.held, err = NewSampler(opt.HeldOut, opt.Tokenizer, opt.Tokens, s, nil, 2); err != nil {
+		fixed := s
+		fixed.Seed = 1 // reports of all runs read the same text, so that they compare
+		if t.held, err = NewSampler(opt.HeldOut, opt.Tokenizer, opt.Tokens, fixed, nil, 2); err != nil {
 			return nil, err
 		}
 	}
