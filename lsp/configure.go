@@ -12,19 +12,24 @@ import (
 // turnedOff is what a person sees who disabled suggestions.
 const turnedOff = "turned off in the settings"
 
-// DidChangeConfiguration implements protocol.Server. The settings come with it; a client
-// of the newer kind only says that they changed, and is asked for them.
+// DidChangeConfiguration implements protocol.Server. The settings come with it, or the
+// client only says that they changed (by null, an empty object, or what is other servers')
+// and is asked for them, if it can be asked.
 func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChangeConfigurationParams) error {
-	if raw := string(p.Settings); s.pulls && (raw == "" || raw == "null") {
-		go s.pull(s.wire) // waits for an answer: not on the read loop
-		return nil
+	section, err := sectionOf(p.Settings)
+	switch {
+	case s.pulls && err == nil && len(section) == 0:
+		go s.pull(s.wire, true) // waits for an answer: not on the read loop
+	case string(p.Settings) != "null" && len(p.Settings) > 0:
+		s.configure(p.Settings)
 	}
-	s.configure(p.Settings)
 	return nil
 }
 
-// pull asks the client for the settings of our section.
-func (s *Server) pull(ctx context.Context) {
+// pull asks the client for the settings of our section. When they changed, no answer says
+// that nothing is set any more; at the start it says nothing: clients that keep our settings
+// without a section around them (Helix, Neovim) know none of that name.
+func (s *Server) pull(ctx context.Context, changed bool) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var sections []json.RawMessage
@@ -32,23 +37,34 @@ func (s *Server) pull(ctx context.Context) {
 		s.log.Info("workspace/configuration", zap.Error(err))
 		return
 	}
-	for _, section := range sections {
-		s.configure(section)
+	if len(sections) > 0 && (changed || string(sections[0]) != "null") {
+		s.configure(sections[0])
 	}
 }
 
-// configure puts settings in force. Those that are wrong change nothing, and the person
-// is told which key it was.
-func (s *Server) configure(raw []byte) {
+// initialize puts the settings in force that the client starts the server with. What its
+// configuration does not set later is as they say.
+func (s *Server) initialize(options []byte) {
 	s.mu.Lock()
-	set, err := s.settings.merge(raw)
-	if err == nil {
-		s.settings = set
-	}
+	set, err := s.initial.with(options, s.initial)
+	s.initial, s.settings = set, set
 	s.mu.Unlock()
-	switch {
-	case err != nil:
+	if err != nil {
+		s.tell(protocol.MessageTypeWarning, "initializationOptions: "+err.Error())
+	}
+}
+
+// configure puts a section of the client's configuration in force. Of keys that are wrong
+// the person is told; the others count.
+func (s *Server) configure(section []byte) {
+	s.mu.Lock()
+	set, err := s.initial.with(section, s.settings)
+	s.settings = set
+	s.mu.Unlock()
+	if err != nil {
 		s.tell(protocol.MessageTypeWarning, err.Error())
+	}
+	switch {
 	case !set.Enable:
 		s.asked.cancelAll(protocol.ErrRequestCancelled)
 		s.settle(stateOff, turnedOff)

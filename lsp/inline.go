@@ -58,7 +58,7 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 // wanted says whether a document is completed at all. That one is too large the person is
 // told in the status.
 func (s *Server) wanted(doc *snapshot, set Settings) bool {
-	if doc == nil || !set.Enable || !set.speaks(doc.id) {
+	if doc == nil || !set.Enable || set.silent(doc.id) != "" {
 		return false
 	}
 	if len(doc.text()) > set.MaxFileKB<<10 {

@@ -45,13 +45,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	}
 	var kind protocol.PositionEncodingKind
 	s.encoding, kind = negotiate(offered)
-	if set, err := s.current().merge(p.InitializationOptions); err != nil {
-		s.tell(protocol.MessageTypeWarning, "initializationOptions: "+err.Error())
-	} else {
-		s.mu.Lock()
-		s.settings = set
-		s.mu.Unlock()
-	}
+	s.initialize(p.InitializationOptions)
 	if w := p.Capabilities.Window; w != nil && w.WorkDoneProgress != nil {
 		s.progress = *w.WorkDoneProgress
 	}
@@ -77,7 +71,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 // Initialized implements protocol.Server.
 func (s *Server) Initialized(context.Context, *protocol.InitializedParams) error {
 	if s.pulls {
-		go s.pull(s.wire) // asks the client: not on the read loop
+		go s.pull(s.wire, false) // asks the client: not on the read loop
 	}
 	if s.generator() == nil && s.opt.Load != nil {
 		s.once.Do(func() { go s.load(s.wire) }) // likewise

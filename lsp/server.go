@@ -60,7 +60,8 @@ type Server struct {
 	wire     context.Context // ends with the connection
 
 	mu       sync.Mutex
-	settings Settings
+	initial  Settings // with what the client's configuration does not set
+	settings Settings // in force
 	gen      Generator
 
 	phase  atomic.Int32 // see lifecycle.go
@@ -72,7 +73,7 @@ type Server struct {
 
 // New makes a server. Serve runs it.
 func New(opt Options) *Server {
-	s := &Server{opt: opt, log: opt.Logger, settings: DefaultSettings(), gen: opt.Generator,
+	s := &Server{opt: opt, log: opt.Logger, gen: opt.Generator,
 		parser: treesitter.NewParser(treesitter.Limits{}), exit: make(chan struct{})}
 	if s.log == nil {
 		s.log = zap.NewNop()
@@ -80,9 +81,11 @@ func New(opt Options) *Server {
 	if opt.Level != nil {
 		s.base = opt.Level.Level()
 	}
+	s.initial = DefaultSettings()
 	if opt.Settings != nil {
-		s.settings = *opt.Settings
+		s.initial = opt.Settings.clone()
 	}
+	s.settings = s.initial
 	return s
 }
 

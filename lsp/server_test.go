@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -216,24 +215,4 @@ func TestWidget(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	w.bye()
-}
-
-// TestSettings: every refusal names the key.
-func TestSettings(t *testing.T) {
-	for raw, want := range map[string]string{
-		`{"decode":"magic"}`: "decode", `{"nonsense":1}`: "nonsense", `{"deadlineMs":1}`: "deadlineMs", `{"debounceMs":-1}`: "debounceMs", `{"maxTokens":1.5}`: "maxTokens", `{"languages":"go"}`: "languages", `{"enable":"yes"}`: "enable",
-		`{"seedling":{"maxFileKB":0}}`: "maxFileKB", `{"minLogProb":1}`: "minLogProb", `7`: "object",
-	} {
-		s, err := DefaultSettings().merge([]byte(raw))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", raw, err)
-		}
-		if fmt.Sprint(s) != fmt.Sprint(DefaultSettings()) {
-			t.Errorf("%s changed the settings", raw)
-		}
-	}
-	s, err := DefaultSettings().merge([]byte(`{"seedling":{"decode":"verify","languages":["go"],"trace":{"server":"off"}}}`))
-	if err != nil || s.Decode != "verify" || !s.speaks("Go") || s.speaks("python") {
-		t.Errorf("%+v, %v", s, err)
-	}
 }

@@ -1,11 +1,7 @@
 package lsp
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -14,98 +10,50 @@ import (
 
 // Settings are what a person may set, in initializationOptions or, under the section
 // "seedling", in the editor's configuration.
+//
+// The tags are the one source of everything that is said about a setting: what is refused
+// and in which words (settings_read.go), the JSON schema, the properties of VS Code's
+// contributes.configuration and the table of the README (settings_gen_test.go). They are
+// json, the key; default, as JSON; doc, as it stands in the table; and what is allowed: enum,
+// min and max (both inclusive), unit, and of a list item, what its items are.
+//
+//go:generate go test -run ^TestSettingsGenerated$ . -update
 type Settings struct {
-	// Enable turns suggestions on.
-	Enable bool `json:"enable"`
-	// Languages limits suggestions to these LSP language ids; empty: all.
-	Languages []string `json:"languages"`
-	// Decode is how blocks are decided: diffusion, verify or causal.
-	Decode string `json:"decode"`
-	// DebounceMs is how long an automatic request waits for a newer one before it costs
-	// anything. What is out of date is cancelled anyway: it saves a laptop's battery.
-	DebounceMs int `json:"debounceMs"`
-	// DeadlineMs bounds an automatic suggestion, InvokedDeadlineMs one asked for by hand.
-	DeadlineMs        int `json:"deadlineMs"`
-	InvokedDeadlineMs int `json:"invokedDeadlineMs"`
-	// MaxTokens bounds a suggestion; 0: by what is completed.
-	MaxTokens int `json:"maxTokens"`
-	// MaxFileKB is the size of a document above which nothing is suggested.
-	MaxFileKB int `json:"maxFileKB"`
-	// MinLogProb withholds suggestions that the model itself finds unlikely: mean
-	// log-probability per token in nats, at most 0; 0: none is withheld.
-	MinLogProb float64 `json:"minLogProb"`
-	// Status asks for didChangeStatus notifications as Copilot's server sends them.
-	Status bool `json:"status"`
-}
-
-// DefaultSettings are in force until a client says otherwise.
-func DefaultSettings() Settings {
-	return Settings{Enable: true, Decode: "verify", DeadlineMs: 400, InvokedDeadlineMs: 3000, MaxFileKB: 2048}
+	Enable            bool     `json:"enable" default:"true" doc:"suggestions on or off"`
+	Languages         []string `json:"languages" default:"[]" item:"language id" doc:"suggest in these languages only; empty: in all"`
+	ExcludeLanguages  []string `json:"excludeLanguages" default:"[]" item:"language id" doc:"never suggest in these languages, whatever languages says"`
+	Exclude           []string `json:"exclude" default:"[]" item:"glob" doc:"never suggest in these files: globs as in *.min.js (a name, in any folder), gen/**, or docs/*.{md,txt} (from the workspace folder on); a folder's name stands for all in it"`
+	Gitignored        bool     `json:"gitignored" default:"false" doc:"suggest in files that git ignores, too; those that a .seedlingignore names stay left alone"`
+	SecretFiles       bool     `json:"secretFiles" default:"false" doc:"suggest in files that usually hold secrets, too (.env, *.pem, id_rsa, credentials, kubeconfig and the like); keys and passwords that are recognized in a text are kept from the model in any case"`
+	Decode            string   `json:"decode" default:"\"verify\"" enum:"diffusion verify causal" doc:"how blocks are decided, see below; with today's model verify is right more often than diffusion"`
+	DebounceMs        int      `json:"debounceMs" default:"0" min:"0" max:"5000" unit:"milliseconds" doc:"an automatic request waits this long for a newer one before it costs anything; what is out of date is cancelled anyway, this saves a laptop's battery"`
+	DeadlineMs        int      `json:"deadlineMs" default:"400" min:"10" max:"60000" unit:"milliseconds" doc:"an automatic suggestion takes no longer"`
+	InvokedDeadlineMs int      `json:"invokedDeadlineMs" default:"3000" min:"10" max:"60000" unit:"milliseconds" doc:"one asked for by hand takes no longer"`
+	MaxTokens         int      `json:"maxTokens" default:"0" min:"0" max:"1024" unit:"tokens" doc:"bound of a suggestion; 0: by what is completed"`
+	MaxFileKB         int      `json:"maxFileKB" default:"2048" min:"1" max:"65536" unit:"KB" doc:"larger documents are left alone"`
+	MinLogProb        float64  `json:"minLogProb" default:"0" max:"0" unit:"nats per token" doc:"withhold suggestions that the model itself finds unlikely: their mean log-probability, e.g. -1.5; 0: withhold none"`
+	Status            bool     `json:"status" default:"false" doc:"send didChangeStatus as Copilot's server does, besides seedling/status"`
 }
 
 // decodes are the values of Settings.Decode.
 var decodes = map[string]denoise.Mode{"diffusion": denoise.Diffusion, "verify": denoise.Verify, "causal": denoise.Causal}
 
-// merge lays the keys of raw over s. An error names the key and what it may be; s is then
-// unchanged. An absent or null raw changes nothing, keys of other servers are skipped
-// when the value holds a "seedling" section.
-func (s Settings) merge(raw []byte) (Settings, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return s, nil
-	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &keys); err != nil {
-		return s, errors.New("settings: an object is wanted")
-	}
-	if section, ok := keys["seedling"]; ok {
-		return s.merge(section)
-	}
-	n := s
-	n.Languages = slices.Clone(s.Languages)
-	names := make([]string, 0, len(keys))
-	for k := range keys {
-		if k != "trace" { // VS Code's own, in every server's section
-			names = append(names, k)
-		}
-	}
-	sort.Strings(names)
-	for _, k := range names {
-		set, ok := map[string]struct {
-			to   any
-			what string
-		}{
-			"enable": {&n.Enable, "true or false"}, "languages": {&n.Languages, "a list of language ids"},
-			"decode": {&n.Decode, "diffusion, verify or causal"}, "debounceMs": {&n.DebounceMs, "milliseconds, 0 to 5000"}, "deadlineMs": {&n.DeadlineMs, "milliseconds, 10 to 60000"},
-			"invokedDeadlineMs": {&n.InvokedDeadlineMs, "milliseconds, 10 to 60000"}, "maxTokens": {&n.MaxTokens, "0 to 1024"},
-			"maxFileKB": {&n.MaxFileKB, "1 to 65536"}, "minLogProb": {&n.MinLogProb, "a number, at most 0"}, "status": {&n.Status, "true or false"},
-		}[k]
-		if !ok {
-			return s, fmt.Errorf("settings: there is no key %q", k)
-		}
-		if err := json.Unmarshal(keys[k], set.to); err != nil {
-			return s, fmt.Errorf("settings: %s is %s", k, set.what)
-		}
-	}
-	within := func(v, lo, hi int) bool { return v >= lo && v <= hi }
-	switch _, known := decodes[n.Decode]; {
-	case !known:
-		return s, errors.New("settings: decode is diffusion, verify or causal")
-	case !within(n.DeadlineMs, 10, 60000) || !within(n.InvokedDeadlineMs, 10, 60000):
-		return s, errors.New("settings: deadlineMs and invokedDeadlineMs are 10 to 60000 milliseconds")
-	case !within(n.DebounceMs, 0, 5000):
-		return s, errors.New("settings: debounceMs is 0 to 5000 milliseconds")
-	case !within(n.MaxTokens, 0, 1024):
-		return s, errors.New("settings: maxTokens is 0 to 1024")
-	case !within(n.MaxFileKB, 1, 65536):
-		return s, errors.New("settings: maxFileKB is 1 to 65536")
-	case !(n.MinLogProb <= 0):
-		return s, errors.New("settings: minLogProb is at most 0")
-	}
-	return n, nil
+// clone is a copy that shares no list.
+func (s Settings) clone() Settings {
+	s.Languages, s.ExcludeLanguages, s.Exclude = slices.Clone(s.Languages), slices.Clone(s.ExcludeLanguages), slices.Clone(s.Exclude)
+	return s
 }
 
-func (s Settings) speaks(language string) bool {
-	return len(s.Languages) == 0 || slices.ContainsFunc(s.Languages, func(l string) bool { return strings.EqualFold(l, language) })
+// silent names the setting that turns a language off; empty: none does.
+func (s Settings) silent(language string) (key string) {
+	is := func(l string) bool { return strings.EqualFold(l, language) }
+	switch {
+	case slices.ContainsFunc(s.ExcludeLanguages, is):
+		return "excludeLanguages"
+	case len(s.Languages) > 0 && !slices.ContainsFunc(s.Languages, is):
+		return "languages"
+	}
+	return ""
 }
 
 func (s Settings) debounce() time.Duration { return time.Duration(s.DebounceMs) * time.Millisecond }
