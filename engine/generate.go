@@ -110,7 +110,7 @@ func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, erro
 		return res, err
 	}
 	begin = time.Now()
-	ans := &answer{tok: e.model.Tokenizer, rule: req.Stop}
+	ans := &answer{tok: e.model.Tokenizer, rule: req.Stop, begun: len(w.word)}
 	out, err := denoise.Run(ctx, c.b, h.seq, tokens[len(h.tokens):], denoise.Options{
 		Settings:  req.Settings,
 		Mode:      req.Decode,
@@ -122,8 +122,9 @@ func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, erro
 		Revises:   e.model.Config.Seedling.Revises,
 		Score:     req.Score,
 		Deadline:  req.Deadline,
+		Begin:     beginning(e.model.Tokenizer, w.word),
 		Stop:      ans.look,
-		Watch:     e.watcher(req.Watch, res.Forwards),
+		Watch:     e.watcher(req.Watch, res.Forwards, len(w.word)),
 	})
 	res.Denoise = time.Since(begin)
 	res.Forwards += out.Forwards
@@ -193,14 +194,14 @@ func (e *Engine) finish(req Request, res Result, out denoise.Result, ans *answer
 }
 
 // watcher shows states of the canvas as text; before is the number of forwards that the
-// prefill took.
-func (e *Engine) watcher(show func(Step), before int) func(denoise.State) {
+// prefill took, begun the bytes at the start of the answer that stand there already.
+func (e *Engine) watcher(show func(Step), before, begun int) func(denoise.State) {
 	if show == nil {
 		return nil
 	}
 	return func(s denoise.State) {
 		done := tokenizer.Decode(e.model.Tokenizer, nil, s.Done) // of which the cells are the rest, even inside a character
-		step := Step{Forward: before + s.Forward, Block: s.Block, Done: string(done), Phase: s.Phase}
+		step := Step{Forward: before + s.Forward, Block: s.Block, Done: string(done[min(begun, len(done)):]), Phase: s.Phase}
 		for _, c := range s.Cells {
 			cell := Cell{Masked: c.Masked, Changed: c.Changed, Prob: c.Prob}
 			if !c.Masked {

@@ -169,7 +169,8 @@ func TestWindow(t *testing.T) {
 		moves := 0
 		keys := 60
 		for range keys {
-			ids := encode(tok, req, positions, room).layout(sp, positions)
+			w := encode(tok, req, positions, room)
+			ids := w.layout(sp, positions)
 			if len(ids) == 0 || len(ids) >= positions {
 				t.Fatalf("%d tokens for %d positions", len(ids), positions)
 			}
@@ -178,8 +179,8 @@ func TestWindow(t *testing.T) {
 			for _, id := range ids[i+1:] {
 				prefix += string(tok.Token(int32(id)))
 			}
-			if !strings.HasSuffix(req.Prefix, prefix) {
-				t.Fatalf("%q is no end of the prefix", prefix)
+			if !strings.HasSuffix(req.Prefix, prefix+w.word) {
+				t.Fatalf("%q and %q are no end of the prefix", prefix, w.word)
 			}
 			if j := slices.Index(ids, sp.Suffix); j >= 0 {
 				for _, id := range ids[j+1 : i] {

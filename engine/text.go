@@ -11,8 +11,12 @@ import (
 type answer struct {
 	tok  *tokenizer.Tokenizer
 	rule func(decided string) (keep int, name string)
+	// begun are the bytes at the start of what is decided that stand before the gap: they
+	// are no part of the text.
+	begun int
 
-	buf  []byte
+	raw  []byte // all that is decided
+	buf  []byte // of it, what is text
 	ends []int  // buf's length after each token
 	keep int    // bytes, once stopped
 	stop string // name of the rule, once stopped
@@ -22,11 +26,12 @@ type answer struct {
 // up to the first byte that is not UTF-8. broken says that no further token can make it
 // valid; else it ends inside a character.
 func (a *answer) decode(tokens []backend.TokenID) (valid int, broken bool) {
-	a.buf, a.ends = a.buf[:0], a.ends[:0]
+	a.raw, a.ends = a.raw[:0], a.ends[:0]
 	for i := range tokens {
-		a.buf = tokenizer.Decode(a.tok, a.buf, tokens[i:i+1])
-		a.ends = append(a.ends, len(a.buf))
+		a.raw = tokenizer.Decode(a.tok, a.raw, tokens[i:i+1])
+		a.ends = append(a.ends, max(0, len(a.raw)-a.begun))
 	}
+	a.buf = a.raw[min(a.begun, len(a.raw)):]
 	return validPrefix(a.buf)
 }
 

@@ -22,7 +22,8 @@ const (
 type window struct {
 	tok  *tokenizer.Tokenizer
 	in   Input
-	room int // tokens of the answer that are kept free
+	room int    // tokens of the answer that are kept free
+	word string // what the answer has to begin with
 }
 
 // encode makes tokens of a request's texts. positions are the model's: of longer texts
@@ -40,7 +41,9 @@ func encode(tok *tokenizer.Tokenizer, req Request, positions, room int) window {
 	}
 	w.in.Path = ids(tail(req.Path, 16*maxPath, 1))
 	w.in.Suffix = ids(head(req.Suffix, most))
-	w.in.Prefix = ids(tail(req.Prefix, 2*most, most))
+	context, word := begun(req.Prefix)
+	w.word = word
+	w.in.Prefix = ids(tail(context, 2*most, most))
 	return w
 }
 

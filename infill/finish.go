@@ -35,9 +35,6 @@ func (p Plan) Finish(res engine.Result) Suggestion {
 	text := sound(res.Text)
 	keep, name := p.cut(text, true)
 	text = text[:keep]
-	if p.space {
-		text = strings.TrimPrefix(text, " ")
-	}
 	if name == "" {
 		name = none.Stop
 	}

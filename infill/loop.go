@@ -1,7 +1,5 @@
 package infill
 
-import "strings"
-
 // What a small model does when it is lost: it says the same thing for ever, surer of it
 // each time, so that its own likelihood is no warning.
 const (
@@ -32,27 +30,15 @@ func loop(s string) int {
 	return -1
 }
 
-// cut is the stop rule over the model's text: without the space that Answer left out of
-// the context, and ending where the model goes round in circles.
+// cut is the stop rule over the model's text, which ends where it goes round in circles.
 func (p Plan) cut(s string, final bool) (keep int, name string) {
-	if p.Mode == Nothing {
+	n := loop(s)
+	if n < 0 || p.Mode == Nothing {
+		return p.rule.cut(s, final)
+	}
+	// Unless the rule has had enough before, nothing of it is worth showing.
+	if keep, name = p.rule.cut(s[:n], false); name == "" {
 		return 0, "none"
 	}
-	skip := 0
-	if p.space {
-		rest, ok := strings.CutPrefix(s, " ")
-		if !ok && s != "" {
-			return 0, "none" // another text than the one begun
-		}
-		skip, s = len(s)-len(rest), rest
-	}
-	if n := loop(s); n >= 0 {
-		// Unless the rule has had enough before, nothing of it is worth showing.
-		if keep, name = p.rule.cut(s[:n], false); name == "" {
-			return 0, "none"
-		}
-		return skip + keep, name
-	}
-	keep, name = p.rule.cut(s, final)
-	return skip + keep, name
+	return keep, name
 }

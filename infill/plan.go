@@ -93,7 +93,6 @@ type Plan struct {
 	rule   *rule
 	prefix window
 	suffix window
-	space  bool // the space before the cursor is left to the answer (Answer)
 }
 
 // NewPlan decides what to complete at the offset. It never fails: a place where there is
@@ -142,14 +141,10 @@ func (p Plan) Request() engine.Request {
 	if tokens <= 0 {
 		tokens = map[Mode]int{Line: 64, Block: 192, Function: 320}[p.Mode]
 	}
-	prefix := lineFeeds(p.prefix.of(p.doc.Text))
-	if p.space {
-		prefix = strings.TrimSuffix(prefix, " ")
-	}
 	return engine.Request{
 		Document:  id,
 		Path:      shortPath(p.doc.Path),
-		Prefix:    prefix,
+		Prefix:    lineFeeds(p.prefix.of(p.doc.Text)),
 		Suffix:    lineFeeds(p.suffix.of(p.doc.Text)),
 		Priority:  p.opt.Priority,
 		MaxTokens: tokens,
@@ -195,9 +190,6 @@ func (p Plan) Explain() []string {
 	lines = append(lines, p.rule.explain())
 	lines = append(lines, fmt.Sprintf("context: %d bytes before the cursor (from byte %d, %s), %d bytes after",
 		p.prefix.end-p.prefix.start, p.prefix.start, p.prefix.why, p.suffix.end-p.suffix.start))
-	if heals(p.prefix.of(p.doc.Text)) {
-		lines = append(lines, "the space before the cursor is left to the answer, whose first word carries it, if it will")
-	}
 	if p.around.eol == "\r\n" {
 		lines = append(lines, "line ends are CR LF here; the model sees and writes LF, the suggestion is converted")
 	}

@@ -51,7 +51,6 @@ func TestStopIsClosed(t *testing.T) {
 	defer parser.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t, parser)
-		p.space = rapid.Bool().Draw(t, "space")
 		text := drawText(t, "answer", 40)
 		stopped, at, name := false, 0, ""
 		for n := range len(text) + 1 {
@@ -84,7 +83,6 @@ func TestAnythingGoes(t *testing.T) {
 	defer parser.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t, parser)
-		p.space = rapid.Bool().Draw(t, "space")
 		checkSuggestion(t, p, p.Finish(engine.Result{
 			Text: drawText(t, "answer", 30),
 			Stop: rapid.SampledFrom([]string{"", "line", "end", "budget", "deadline", "none"}).Draw(t, "stop"),

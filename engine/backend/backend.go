@@ -59,7 +59,9 @@ type Batch struct {
 	Rows []Row
 	// Forbid lists tokens whose probability is zero in every row: the mask token
 	// always, and whatever else can be no answer here (delete and insert while
-	// infilling). They take no part in the log-partition. At most 64.
+	// infilling; while the beginning of an answer is given, all tokens but the few that
+	// agree with it). They take no part in the log-partition. In any order; at
+	// least one token must be left.
 	Forbid []TokenID
 }
 

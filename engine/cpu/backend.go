@@ -231,8 +231,8 @@ func (b *Backend) check(batch backend.Batch) ([]int, error) {
 	if len(batch.Rows) > b.limits.Rows {
 		return nil, fmt.Errorf("cpu: %d rows for at most %d a pass: %w", len(batch.Rows), b.limits.Rows, backend.ErrBatch)
 	}
-	if len(batch.Forbid) > 64 {
-		return nil, fmt.Errorf("cpu: %d forbidden tokens for at most 64: %w", len(batch.Forbid), backend.ErrBatch)
+	if len(batch.Forbid) >= b.config.VocabSize {
+		return nil, fmt.Errorf("cpu: %d forbidden tokens of %d: %w", len(batch.Forbid), b.config.VocabSize, backend.ErrBatch)
 	}
 	b.rows, b.groups, b.forbid = b.rows[:0], b.groups[:0], b.forbid[:0]
 	for _, f := range batch.Forbid {

@@ -18,7 +18,18 @@ import (
 type drawn struct {
 	f       *fake
 	context []backend.TokenID
+	begin   [][]backend.TokenID // of which the answer's first tokens are
 	opt     Options
+}
+
+// forbid is what may not stand at position i of an answer; nil: it is free.
+func (d drawn) forbid(i int) (forbid []backend.TokenID) {
+	for t := backend.TokenID(0); i < len(d.begin) && t < vocab; t++ {
+		if !slices.Contains(d.begin[i], t) {
+			forbid = append(forbid, t)
+		}
+	}
+	return forbid
 }
 
 func draw(t *rapid.T) drawn {
@@ -45,6 +56,13 @@ func draw(t *rapid.T) drawn {
 	for _, x := range rapid.SliceOfN(rapid.IntRange(int(firstText), vocab-1), 1, 15).Draw(t, "context") {
 		d.context = append(d.context, backend.TokenID(x))
 	}
+	for range rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "begin") {
+		some := rapid.SliceOfN(rapid.IntRange(int(firstText), vocab-1), 1, 4).Draw(t, "one of")
+		d.begin = append(d.begin, nil)
+		for _, x := range some {
+			d.begin[len(d.begin)-1] = append(d.begin[len(d.begin)-1], backend.TokenID(x))
+		}
+	}
 	if rapid.Bool().Draw(t, "stops") {
 		// Stops at the first token of a kind, and keeps all but so many.
 		at, less := rapid.IntRange(0, vocab).Draw(t, "stop at"), rapid.IntRange(0, 3).Draw(t, "less")
@@ -63,6 +81,11 @@ func (d drawn) run(t interface{ Fatalf(string, ...any) }, m Mode, pending int) (
 	d.f.seqs[seq] = slices.Clone(d.context[:n])
 	opt := d.opt
 	opt.Mode, opt.Shift = m, d.f.shift
+	if d.begin != nil {
+		opt.Begin = func(decided []backend.TokenID) ([]backend.TokenID, bool) {
+			return d.forbid(len(decided)), len(decided) >= len(d.begin)
+		}
+	}
 	res, err := Run(context.Background(), d.f, seq, d.context[n:], opt)
 	if err != nil {
 		t.Fatalf("mode %d: %v", m, err)
@@ -73,7 +96,7 @@ func (d drawn) run(t interface{ Fatalf(string, ...any) }, m Mode, pending int) (
 // greedy is causal decoding by its definition, without any of the code under test.
 func (d drawn) greedy() (tokens []backend.TokenID, reason Reason) {
 	for len(tokens) < min(d.opt.MaxTokens, d.f.limits.Positions-len(d.context)) {
-		next := d.f.greedy(append(slices.Clone(d.context), tokens...))
+		next := d.f.greedy(append(slices.Clone(d.context), tokens...), d.forbid(len(tokens))...)
 		if next == end {
 			return tokens, Ended
 		}
@@ -123,7 +146,7 @@ func checkLogs(t *rapid.T, d drawn, r Result, atLeast int) {
 	}
 	whole := slices.Clone(d.context)
 	for i, got := range r.LogProbs {
-		want := d.f.logProb(whole, r.Decided[i])
+		want := d.f.logProb(whole, r.Decided[i], d.forbid(i))
 		if math.Abs(float64(got-want)) > 1e-4 {
 			t.Fatalf("log-probability of token %d is %g, read at once %g", i, got, want)
 		}
@@ -158,9 +181,9 @@ func TestEveryAnswer(t *testing.T) {
 		if !slices.Equal(r.Tokens, r.Decided[:len(r.Tokens)]) {
 			t.Fatalf("%v does not begin %v", r.Tokens, r.Decided)
 		}
-		for _, x := range r.Decided {
-			if x < firstText {
-				t.Fatalf("special token %d in %v", x, r.Decided)
+		for i, x := range r.Decided {
+			if x < firstText || slices.Contains(d.forbid(i), x) {
+				t.Fatalf("token %d of %v, which has to begin with one each of %v", x, r.Decided, d.begin)
 			}
 		}
 		if r.Forwards != d.f.forwards || steps == 0 {

@@ -83,7 +83,7 @@ func (f *fake) Forward(ctx context.Context, b backend.Batch) ([]backend.Top, err
 	if len(b.Rows) == 0 || len(b.Rows) > f.limits.Rows {
 		return nil, fmt.Errorf("%w: %d rows", backend.ErrBatch, len(b.Rows))
 	}
-	if !slices.Contains(b.Forbid, mask) || !slices.Contains(b.Forbid, marker) || slices.Contains(b.Forbid, end) {
+	if !slices.Contains(b.Forbid, mask) || !slices.Contains(b.Forbid, marker) || slices.Contains(b.Forbid, end) != (len(b.Forbid) > vocab/2) {
 		return nil, fmt.Errorf("%w: forbids %v", backend.ErrBatch, b.Forbid)
 	}
 	seq := b.Rows[0].Seq
@@ -189,14 +189,15 @@ func (f *fake) canvas(tokens, canvas []backend.TokenID, i int) []float64 {
 	return logits
 }
 
-// greedy is the token that greedy causal decoding writes after tokens.
-func (f *fake) greedy(tokens []backend.TokenID) backend.TokenID {
-	return top(f.causal(tokens), []backend.TokenID{mask, marker, del, ins}, 0, backend.Row{}).Best
+// greedy is the token that greedy causal decoding writes after tokens, of those not
+// forbidden.
+func (f *fake) greedy(tokens []backend.TokenID, forbid ...backend.TokenID) backend.TokenID {
+	return top(f.causal(tokens), append([]backend.TokenID{mask, marker, del, ins}, forbid...), 0, backend.Row{}).Best
 }
 
-// logProb is the causal log-probability of t after tokens.
-func (f *fake) logProb(tokens []backend.TokenID, t backend.TokenID) float32 {
-	return top(f.causal(tokens), []backend.TokenID{mask, marker, del, ins}, 0, backend.Row{Target: t}).TargetLog
+// logProb is the causal log-probability of t after tokens, among those not forbidden.
+func (f *fake) logProb(tokens []backend.TokenID, t backend.TokenID, forbid []backend.TokenID) float32 {
+	return top(f.causal(tokens), append([]backend.TokenID{mask, marker, del, ins}, forbid...), 0, backend.Row{Target: t}).TargetLog
 }
 
 func top(logits []float64, forbid []backend.TokenID, row int, r backend.Row) backend.Top {
@@ -216,7 +217,9 @@ func top(logits []float64, forbid []backend.TokenID, row int, r backend.Row) bac
 		}
 	}
 	t.Prob = float32(math.Exp(logits[t.Best]) / sum)
-	t.SecondProb = float32(math.Exp(logits[t.Second]) / sum)
+	if t.Second >= 0 {
+		t.SecondProb = float32(math.Exp(logits[t.Second]) / sum)
+	}
 	t.LogZ = float32(math.Log(sum))
 	if r.Target >= 0 {
 		t.TargetLog = float32(logits[r.Target] - math.Log(sum))

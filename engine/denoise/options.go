@@ -91,6 +91,11 @@ type Options struct {
 	// keep and whether to stop. It must be a pure function and not keep the slice. nil:
 	// only the end token or the budget stops.
 	Stop func(decided []backend.TokenID) (keep int, stop bool)
+	// Begin says what the answer has to begin with: given the tokens decided so far, all
+	// that may not come next (special tokens, too), or that from here on the answer is
+	// free. Until then tokens are decided one by one by the causal reading, whatever the
+	// mode. At least one token of text must be left. nil: free at once.
+	Begin func(decided []backend.TokenID) (forbid []backend.TokenID, free bool)
 	// Watch is called after each forward. It must not keep the slices. nil: not.
 	Watch func(State)
 }
@@ -141,8 +146,8 @@ type Result struct {
 	Reason   Reason
 	Forwards int
 	Blocks   int
-	// LogProbs holds the causal log-probability (nats) of each token of Decided, from the
-	// first on, as far as they were read: all of Tokens with Options.Score, in Causal and
+	// LogProbs holds the causal log-probability (nats; where Begin holds, among what it
+	// leaves) of each token of Decided, from the first on, as far as they were read: all of Tokens with Options.Score, in Causal and
 	// in Verify, unless the deadline came.
 	LogProbs []float32
 }
@@ -168,10 +173,12 @@ func Run(ctx context.Context, b backend.Backend, seq backend.Sequence, pending [
 	} else {
 		d.until = ctx
 	}
-	var err error
-	if opt.Mode == Diffusion {
+	over, err := d.begin(ctx)
+	switch {
+	case over || err != nil:
+	case opt.Mode == Diffusion:
 		err = d.diffusion(ctx)
-	} else {
+	default:
 		err = d.causal(ctx)
 	}
 	if err != nil {

@@ -37,7 +37,7 @@ func (o *oracle) Generate(_ context.Context, r engine.Request) (engine.Result, e
 		return engine.Result{}, fmt.Errorf("document %q: %w", r.Document, err)
 	}
 	c := o.cases[i]
-	if before := c.Text[:c.Start]; !strings.HasSuffix(before, last(r.Prefix, 20)) && !strings.HasSuffix(before, last(r.Prefix, 20)+" ") || !strings.HasPrefix(c.Text[c.End:], r.Suffix[:min(len(r.Suffix), 20)]) {
+	if !strings.HasSuffix(c.Text[:c.Start], last(r.Prefix, 20)) || !strings.HasPrefix(c.Text[c.End:], r.Suffix[:min(len(r.Suffix), 20)]) {
 		return engine.Result{}, fmt.Errorf("case %d: the request does not have the gap", i)
 	}
 	o.modes[r.Decode]++
@@ -46,15 +46,12 @@ func (o *oracle) Generate(_ context.Context, r engine.Request) (engine.Result, e
 		o.first[r.Decode]++
 	}
 	text := o.answer(c)
-	if _, name := r.Stop("x"); name == "none" { // the space before the gap is asked for, too
-		text = " " + text
-	}
 	stop := "end"
 	if keep, name := r.Stop(text); name != "" {
 		text, stop = text[:keep], name
 	}
 	sure := -0.9
-	if strings.HasPrefix(strings.TrimPrefix(text, " "), strings.TrimPrefix(c.Truth(), " ")) {
+	if strings.HasPrefix(text, c.Truth()) {
 		sure = -0.15
 	}
 	return engine.Result{Text: text, Stop: stop, Tokens: 6, Forwards: 3, LogProb: sure}, nil

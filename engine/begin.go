@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
+)
+
+// longestBegun bounds what is decided anew of a prefix, in bytes: what is longer is no
+// word, and every token of it costs a forward.
+const longestBegun = 32
+
+// begun cuts off the end of a prefix what is being written: a word, or a word and up to
+// four signs behind it (`fmt.`, `f("`), with the space before it.
+//
+// A vocabulary's words carry the space before them and some the signs behind, so that the
+// tokens of a text cut there are not those of the whole text: of `ret` the model has hardly
+// ever seen the token, after `x :=` and a space it has hardly ever been asked. So the
+// context ends before, and the answer is made to begin with what stands there (token
+// healing). While a word is written the context stays the same, and its cache.
+func begun(prefix string) (context, word string) {
+	at := len(prefix)
+	for at > 0 && len(prefix)-at < 4 && isSign(prefix[at-1]) {
+		at--
+	}
+	for at > 0 && isWord(prefix[at-1]) {
+		if at--; len(prefix)-at > longestBegun {
+			return prefix, ""
+		}
+	}
+	if at > 1 && prefix[at-1] == ' ' && strings.IndexByte(" \t\r\n\v\f", prefix[at-2]) < 0 {
+		at--
+	}
+	if !utf8.ValidString(prefix[at:]) {
+		return prefix, ""
+	}
+	return prefix[:at], prefix[at:]
+}
+
+func isSign(c byte) bool { return '!' <= c && c <= '~' && !isWord(c) }
+
+func isWord(c byte) bool {
+	return c == '_' || c >= utf8.RuneSelf || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// beginning makes tokens begin with a text (denoise.Options.Begin).
+func beginning(tok *tokenizer.Tokenizer, word string) func([]backend.TokenID) ([]backend.TokenID, bool) {
+	if word == "" {
+		return nil
+	}
+	return func(decided []backend.TokenID) ([]backend.TokenID, bool) {
+		rest := word
+		for _, t := range decided {
+			b := tok.Token(int32(t))
+			if len(b) >= len(rest) {
+				return nil, true
+			}
+			rest = rest[len(b):]
+		}
+		forbid := make([]backend.TokenID, 0, tok.Size())
+		for id := range int32(tok.Size()) {
+			b := tok.Token(id)
+			n := min(len(b), len(rest))
+			if n == 0 || tok.IsSpecial(id) || string(b[:n]) != rest[:n] {
+				forbid = append(forbid, backend.TokenID(id))
+			}
+		}
+		return forbid, false
+	}
+}

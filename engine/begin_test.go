@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
+)
+
+// What is cut off a prefix is what is being written, and its space: less would leave the
+// model a stub, more would make it write again what is settled.
+func TestBegun(t *testing.T) {
+	for prefix, word := range map[string]string{
+		"\tret": "ret", "\treturn ": " ", "\treturn x": " x", "x := fo": " fo", "fmt.Pri": "Pri", "f(": "f(", "x.foo(": "foo(", "return fmt.": " fmt.", "a := []": " []", `t.Error("`: `Error("`, "f(((((": "((((",
+		"a\n//": "//", "x[i]": "i]", "if x {\n\t": "",
+		"": "", " ": "", "  ": "", "x  ": "", "x\n ": "", "é": "é", "// größ": " größ", "a1_b": "a1_b", "\t x": "x",
+		strings.Repeat("z", 33): "", strings.Repeat("z", 32): strings.Repeat("z", 32), "x \xffa": "", "self, ": " ",
+	} {
+		context, got := begun(prefix)
+		if got != word || context+got != prefix {
+			t.Errorf("%q: context %q, word %q, want %q", prefix, context, got, word)
+		}
+	}
+}
+
+// Whatever the model prefers among what it is left, the answer begins with the word, and
+// is free no later than a token a byte. A mistake here would change what people typed.
+func TestBeginning(t *testing.T) {
+	tok := vocabulary()
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.SampledFrom([]string{" ", "ret", `t.Error("`, "((((", " err", "größe", " 漢", "x9_", " Seedling", "🙂"}).Draw(t, "word")
+		next := beginning(tok, word)
+		var decided []backend.TokenID
+		for {
+			forbid, free := next(decided)
+			text := string(tokenizer.Decode(tok, nil, decided))
+			if free {
+				if !strings.HasPrefix(text, word) {
+					t.Fatalf("%q does not begin with %q", text, word)
+				}
+				return
+			}
+			no := map[backend.TokenID]bool{}
+			for _, x := range forbid {
+				no[x] = true
+			}
+			var left []backend.TokenID
+			for id := range backend.TokenID(tok.Size()) {
+				if !no[id] {
+					left = append(left, id)
+				}
+				if tok.IsSpecial(int32(id)) && !no[id] {
+					t.Fatalf("special token %d is left", id)
+				}
+			}
+			if len(left) == 0 || len(decided) > len(word) {
+				t.Fatalf("%d tokens are left after %q of %q", len(left), text, word)
+			}
+			decided = append(decided, rapid.SampledFrom(left).Draw(t, "next"))
+		}
+	})
+	if beginning(tok, "") != nil {
+		t.Error("nothing is begun, but constrains")
+	}
+}
+
+// At every character of a line, inside words and behind spaces, the answer is the rest of
+// the line: no byte that stands there comes again, none is lost, in every mode.
+func TestEveryPlaceOfALine(t *testing.T) {
+	s := newScript(play)
+	e := New(s.model(false), s, Options{})
+	defer e.Close()
+	from := strings.Index(play, "\tvalue7")
+	to := from + strings.IndexByte(play[from:], '\n')
+	for _, m := range modes {
+		for at := from; at < to; at++ {
+			if !utf8.RuneStart(play[at]) {
+				continue
+			}
+			done := ""
+			res, err := e.Generate(context.Background(), Request{Prefix: play[:at], MaxTokens: 100, Stop: oneLine, Decode: m, Score: true,
+				Watch: func(s Step) { done = s.Done }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := play[at:to]; res.Text != want || res.Stop != "line" || !strings.HasPrefix(want+"\n", done) {
+				t.Errorf("%v, after %q: %q (%s), watched as %q, want %q", m, play[at-5:at], res.Text, res.Stop, done, want)
+			}
+		}
+	}
+}
