@@ -206,6 +206,20 @@ func TestForbidden(t *testing.T) {
 			forbid = append(forbid, top.Best)
 			row[0].Target = top.Best
 		}
+		forbid = forbid[:0] // all but one: as while the beginning of an answer is given
+		for id := range backend.TokenID(golden(t).Config.VocabSize) {
+			if id != 7 {
+				forbid = append(forbid, id)
+			}
+		}
+		row[0].Target = 7
+		tops, err := be.Forward(context.Background(), backend.Batch{Rows: row, Forbid: forbid})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if top := tops[0]; top.Best != 7 || top.Second != backend.NoToken || math.Abs(float64(top.Prob)-1) > 1e-6 || top.SecondProb != 0 || math.Abs(float64(top.TargetLog)) > 1e-6 {
+			t.Errorf("%s: %+v where only 7 is left", isa, top)
+		}
 		be.Close()
 	}
 }
