@@ -37,6 +37,7 @@ import (
 	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/lsp"
 	"github.com/seedling-lsp/seedling/lsp/demo"
+	"github.com/seedling-lsp/seedling/lsp/serve"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
 
@@ -51,6 +52,7 @@ type cli struct {
 
 	Demo    demoCmd    `cmd:"" help:"Show the main job: the real server, a bundled file, typing."`
 	Lsp     lspCmd     `cmd:"" help:"Serve an editor on stdin and stdout."`
+	Serve   serveCmd   `cmd:"" help:"Serve clients over HTTP: llama.vim, llama.vscode, Zed, Continue, minuet."`
 	Fill    fillCmd    `cmd:"" help:"Complete a file at a position and print the text."`
 	Train   trainCmd   `cmd:"" help:"Train a model, on your sources or on a whole corpus."`
 	Eval    evalCmd    `cmd:"" help:"Measure a model on code it has not seen."`
@@ -209,6 +211,41 @@ func (*lspCmd) Run(ctx context.Context, c *cli) error {
 	}
 	// Exit without waiting for the reader: it may be blocked in a read that never ends.
 	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}).Serve(ctx, stdio{os.Stdin, os.Stdout})
+}
+
+type serveCmd struct {
+	Listen string `default:"127.0.0.1:8012" placeholder:"HOST:PORT" help:"Address; other than this machine's own only with a token."`
+	Token  string `env:"SEEDLING_TOKEN" help:"Token that clients must send; better in SEEDLING_TOKEN, since others see the command line."`
+	Decode string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal."`
+}
+
+func (v *serveCmd) Run(ctx context.Context, c *cli) error {
+	exposed, err := serve.Exposed(v.Listen, v.Token)
+	if err != nil {
+		return usageError{err}
+	}
+	log, _, err := c.logger()
+	if err != nil {
+		return err
+	}
+	l, err := serve.Listen(ctx, v.Listen, v.Token) // before the model, which takes longer
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	opt := serve.Options{Generator: e, Logger: log, Model: m.name, Positions: m.weights.Config.MaxPositions, Version: buildVersion(), Token: v.Token, Exposed: exposed}
+	for _, m := range eval.Modes {
+		if m.Name == v.Decode {
+			opt.Decode = m.Mode
+		}
+	}
+	fmt.Fprintf(os.Stderr, "seedling: listening on http://%v for POST /infill and /v1/completions\n", l.Addr())
+	return serve.New(opt).Serve(ctx, l)
 }
 
 type fillCmd struct {
