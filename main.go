@@ -252,7 +252,7 @@ type fillCmd struct {
 	File      string `arg:"" help:"File to complete."`
 	At        string `required:"" placeholder:"LINE:COLUMN" help:"Position, from 1:1, columns in characters."`
 	Mode      string `enum:"auto,line,block,function" default:"auto" help:"How far: auto, line, block or function."`
-	Decode    string `enum:"diffusion,verify,causal" default:"diffusion" help:"How: diffusion, verify or causal."`
+	Decode    string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal (see the README)."`
 	ShowSteps bool   `help:"Print each state of the canvas."`
 	Explain   bool   `help:"Say what was chosen and why."`
 	JSON      bool   `name:"json" help:"Print JSON."`
