@@ -49,12 +49,12 @@ func sampled(before, after string) string {
 
 var (
 	namesLanguage = regexp.MustCompile(`^\W{1,6}\s*language: ([\w+#-]+)`)
-	namesPath     = regexp.MustCompile(`^(?:\W{1,6}\s*Path: |\+{5} |###PATH:)(\S+)`)
+	namesPath     = regexp.MustCompile(`^(?:[/#*;-]{1,3} (?:Path: )?|\+{5} |###PATH:)([\w./\\@-]+\.\w+)$`)
 	shebang       = regexp.MustCompile(`^#!.*\b(python|node|deno|bun|ts-node)`)
 )
 
 // said is the language that the head of a text names. Of several paths the last one counts:
-// Continue puts those of other files first.
+// Continue puts the file's own name behind the other files'.
 func said(text string) treesitter.Language {
 	found := treesitter.Text
 	n := 0

@@ -218,7 +218,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, map[string]any{"object": "list", "data": []any{map[string]any{
 		"id": s.opt.Model, "object": "model", "created": s.started.Unix(), "owned_by": "seedling",
-		"meta": map[string]any{"n_ctx_train": s.opt.Positions},
+		"max_model_len": s.opt.Positions, // where Continue looks for it
+		"meta":          map[string]any{"n_ctx_train": s.opt.Positions},
 	}}})
 }
 
