@@ -66,6 +66,13 @@ func (g *says) times() int {
 // running is a server on a free port of the loopback.
 func running(t *testing.T, opt Options) *httptest.Server {
 	t.Helper()
+	_, h := inside(t, opt)
+	return h
+}
+
+// inside is a server that runs, and what is in it.
+func inside(t *testing.T, opt Options) (*Server, *httptest.Server) {
+	t.Helper()
 	if opt.Model == "" {
 		opt.Model = "seedling-test"
 	}
@@ -77,7 +84,7 @@ func running(t *testing.T, opt Options) *httptest.Server {
 		h.Close()
 		s.Close()
 	})
-	return h
+	return s, h
 }
 
 // reply is an answer as a client sees it.
