@@ -21,6 +21,7 @@ func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChange
 	case s.pulls && err == nil && len(section) == 0:
 		go s.pull(s.wire, true) // waits for an answer: not on the read loop
 	case string(p.Settings) != "null" && len(p.Settings) > 0:
+		s.pushed.Add(1)
 		s.configure(p.Settings)
 	}
 	return nil
@@ -30,11 +31,17 @@ func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChange
 // that nothing is set any more; at the start it says nothing: clients that keep our settings
 // without a section around them (Helix, Neovim) know none of that name.
 func (s *Server) pull(ctx context.Context, changed bool) {
+	s.pulling.Lock() // the last question gets the last word
+	defer s.pulling.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	pushed := s.pushed.Load()
 	var sections []json.RawMessage
 	if _, err := s.conn.Call(ctx, protocol.MethodWorkspaceConfiguration, rawJSON(map[string]any{"items": []any{map[string]any{"section": "seedling"}}}), &sections); err != nil {
 		s.log.Info("workspace/configuration", zap.Error(err))
+		return
+	}
+	if s.pushed.Load() != pushed { // newer ones came meanwhile
 		return
 	}
 	if len(sections) > 0 && (changed || string(sections[0]) != "null") {

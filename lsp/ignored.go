@@ -37,10 +37,7 @@ type ignores struct {
 }
 
 // ignoreFolder is what stands in one folder.
-type ignoreFolder struct {
-	git, own []ignoreRule
-	exclude  string // of a repository's root: its exclude file; else empty
-}
+type ignoreFolder struct{ git, own []ignoreRule }
 
 // ignoreFile is an exclude file as it was when it was read last.
 type ignoreFile struct {
@@ -82,7 +79,7 @@ func (g *ignores) folder(path string) *ignoreFolder {
 		return f
 	}
 	kept := g.watched != nil && g.watched(path) // before it is read, lest a change slip by
-	f := &ignoreFolder{git: g.rules(filepath.Join(path, ".gitignore")), own: g.rules(filepath.Join(path, ownIgnore)), exclude: excludeOf(path)}
+	f := &ignoreFolder{git: g.rules(filepath.Join(path, ".gitignore")), own: g.rules(filepath.Join(path, ownIgnore))}
 	if kept {
 		if g.folders == nil {
 			g.folders = map[string]*ignoreFolder{}
@@ -128,7 +125,7 @@ func (g *ignores) why(file, workspace string, git bool) (line string, byOwn bool
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.once = map[string]*ignoreFolder{}
-	up, root := g.above(file, workspace)
+	up, root, exclude := above(file, workspace)
 	// From the outermost folder down to the file: an ignored folder ends it.
 	for i := len(up) - 2; i >= -1; i-- {
 		path, folder := file, false
@@ -143,7 +140,7 @@ func (g *ignores) why(file, workspace string, git bool) (line string, byOwn bool
 			rule, from = g.decide(path, folder, above, func(f *ignoreFolder) []ignoreRule { return f.git })
 			name = filepath.Join(from, ".gitignore")
 			if rule == nil && len(above) > 0 {
-				rule, name = g.excluded(path, folder, up[root])
+				rule, name = g.excluded(path, folder, up[root], exclude)
 			}
 		}
 		if rule != nil && !rule.negative {
@@ -159,16 +156,18 @@ func (g *ignores) why(file, workspace string, git bool) (line string, byOwn bool
 // above are the folders whose files speak of a file, the nearest first: up to the
 // workspace folder and the root of the repository, the outer of them; a file that is in
 // neither has its own folder alone. root is the index of the outermost that .gitignore
-// files count in.
-func (g *ignores) above(file, workspace string) (up []string, root int) {
+// files count in, exclude the repository's exclude file, if there is a repository.
+func above(file, workspace string) (up []string, root int, exclude string) {
 	root, top := -1, -1
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		up = append(up, dir)
 		if dir == workspace {
 			top = len(up) - 1
 		}
-		if root < 0 && g.folder(dir).exclude != "" {
-			root = len(up) - 1
+		if exclude == "" {
+			if exclude = excludeOf(dir); exclude != "" {
+				root = len(up) - 1
+			}
 		}
 		if root >= 0 && (workspace == "" || top >= 0) || dir == filepath.Dir(dir) {
 			break
@@ -178,7 +177,7 @@ func (g *ignores) above(file, workspace string) (up []string, root int) {
 	if root < 0 {
 		root = top
 	}
-	return up[:top+1], root
+	return up[:top+1], root, exclude
 }
 
 // decide finds the rule that counts for a path, and the folder whose it is. above are the
@@ -197,7 +196,7 @@ func (g *ignores) decide(path string, folder bool, above []string, of func(*igno
 }
 
 // excluded asks the exclude files of the repository and of the user.
-func (g *ignores) excluded(path string, folder bool, root string) (rule *ignoreRule, name string) {
+func (g *ignores) excluded(path string, folder bool, root, exclude string) (rule *ignoreRule, name string) {
 	rel, err := filepath.Rel(root, path)
 	if err != nil {
 		return nil, ""
@@ -205,7 +204,7 @@ func (g *ignores) excluded(path string, folder bool, root string) (rule *ignoreR
 	if g.global == nil {
 		g.global = sync.OnceValue(globalExclude)
 	}
-	for _, name := range []string{g.folder(root).exclude, g.global()} {
+	for _, name := range []string{exclude, g.global()} {
 		if name == "" {
 			continue
 		}

@@ -3,7 +3,6 @@ package lsp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -55,17 +54,14 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 	return &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{s.item(doc, at, w, g)}}, nil
 }
 
-// wanted says whether a document is completed at all. That one is too large the person is
-// told in the status.
+// wanted says whether a document is completed at all; if not, the status says why.
 func (s *Server) wanted(doc *snapshot, set Settings) bool {
-	if doc == nil || !set.Enable || set.silent(doc.id) != "" {
+	if doc == nil || !set.Enable {
 		return false
 	}
-	if len(doc.text()) > set.MaxFileKB<<10 {
-		s.settle(stateOff, fmt.Sprintf("the file is over %d KB (maxFileKB)", set.MaxFileKB))
-		return false
-	}
-	return true
+	reason := s.withheld(doc, set)
+	s.withhold(reason)
+	return reason == ""
 }
 
 // pause waits for d, or for the end of the request.

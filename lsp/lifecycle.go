@@ -49,8 +49,12 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	if w := p.Capabilities.Window; w != nil && w.WorkDoneProgress != nil {
 		s.progress = *w.WorkDoneProgress
 	}
-	if w := p.Capabilities.Workspace; w != nil && w.Configuration != nil {
-		s.pulls = *w.Configuration
+	s.folders.opened(p)
+	if w := p.Capabilities.Workspace; w != nil {
+		is := func(b *bool) bool { return b != nil && *b }
+		s.pulls = is(w.Configuration)
+		s.tells.configuration = w.DidChangeConfiguration != nil && is(w.DidChangeConfiguration.DynamicRegistration)
+		s.tells.files = w.DidChangeWatchedFiles != nil && is(w.DidChangeWatchedFiles.DynamicRegistration)
 	}
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)
@@ -62,7 +66,8 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 		r.ServerInfo.Version = protocol.NewOptional(version)
 	}
 	r.Capabilities.PositionEncoding = kind
-	r.Capabilities.TextDocumentSync = &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental}
+	r.Capabilities.TextDocumentSync = &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental, Save: protocol.Boolean(true)}
+	r.Capabilities.Workspace = &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{Supported: &yes, ChangeNotifications: protocol.Boolean(true)}}
 	// Always advertised: some clients can do it and send their own capability as null.
 	r.Capabilities.InlineCompletionProvider = protocol.Boolean(true)
 	return r, nil
@@ -70,15 +75,21 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 
 // Initialized implements protocol.Server.
 func (s *Server) Initialized(context.Context, *protocol.InitializedParams) error {
-	if s.pulls {
-		go s.pull(s.wire, false) // asks the client: not on the read loop
-	}
+	go s.greet(s.wire) // asks the client: not on the read loop
 	if s.generator() == nil && s.opt.Load != nil {
 		s.once.Do(func() { go s.load(s.wire) }) // likewise
 		return nil
 	}
 	s.ready()
 	return nil
+}
+
+// greet asks the client for its settings, and to be told of changes.
+func (s *Server) greet(ctx context.Context) {
+	if s.pulls {
+		s.pull(ctx, false)
+	}
+	s.register(ctx, s.tells.configuration, s.tells.files)
 }
 
 // ready tells the client that the server can answer.

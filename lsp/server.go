@@ -52,12 +52,23 @@ type Server struct {
 	docs   documents
 	asked  requests
 
+	folders       workspace
+	ignores       ignores
+	watcher       watcher
+	clientWatches atomic.Bool // ignore files in the workspace folders
+
 	conn     jsonrpc2.Conn
 	client   protocol.Client
-	encoding Encoding        // written by initialize, before any other request is read
-	progress bool            // the client shows progress; likewise
-	pulls    bool            // the client can be asked for its settings; likewise
-	wire     context.Context // ends with the connection
+	encoding Encoding // written by initialize, before any other request is read
+	progress bool     // the client shows progress; likewise
+	pulls    bool     // the client can be asked for its settings; likewise
+	tells    struct { // what the client tells of when it is asked to; likewise
+		configuration, files bool
+	}
+	wire context.Context // ends with the connection
+
+	pulling sync.Mutex    // held while the client is asked for its settings
+	pushed  atomic.Uint64 // settings that came unasked
 
 	mu       sync.Mutex
 	initial  Settings // with what the client's configuration does not set
@@ -77,6 +88,11 @@ func New(opt Options) *Server {
 		parser: treesitter.NewParser(treesitter.Limits{}), exit: make(chan struct{})}
 	if s.log == nil {
 		s.log = zap.NewNop()
+	}
+	s.watcher = watcher{changed: s.ignores.forget, log: s.log}
+	s.ignores.watched = s.watched
+	s.ignores.log = func(path string, err error) {
+		s.log.Info("an ignore file cannot be read", zap.String("path", path), zap.Error(err))
 	}
 	if opt.Level != nil {
 		s.base = opt.Level.Level()
@@ -107,6 +123,7 @@ func (s *Server) Serve(ctx context.Context, rwc io.ReadWriteCloser) error {
 	s.conn = jsonrpc2.NewConn(jsonrpc2.NewStream(in), jsonrpc2.WithCodec(codec{}))
 	s.client = protocol.ClientDispatcher(s.conn)
 	s.conn.Go(ctx, s.chain())
+	defer s.watcher.close()
 	defer s.parser.Close() // what still parses goes on without trees
 	defer s.asked.cancelAll(protocol.ErrRequestCancelled)
 	select {

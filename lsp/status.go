@@ -37,13 +37,14 @@ var copilotKinds = map[string]string{stateReady: "Normal", stateBusy: "Normal", 
 // statusState is what the client was told. Its mutex is held while telling, so that the
 // last word is the true one however requests overlap.
 type statusState struct {
-	mu      sync.Mutex
-	state   string // when nothing runs
-	message string
-	running int
-	ms      float64
-	told    Status
-	alarmed string // what a person was last shown
+	mu       sync.Mutex
+	state    string // when nothing runs
+	message  string
+	running  int
+	ms       float64
+	told     Status
+	withheld bool   // message is why one document gets nothing
+	alarmed  string // what a person was last shown
 }
 
 // working says that a request runs. The returned function says that it ended, and how
@@ -62,7 +63,22 @@ func (s *Server) working() (ended func(took time.Duration)) {
 
 // settle sets the state in which the server is when nothing runs.
 func (s *Server) settle(state, message string) {
-	s.status(func(st *statusState) { st.state, st.message = state, message })
+	s.status(func(st *statusState) { st.state, st.message, st.withheld = state, message, false })
+}
+
+// withhold says why the document that a person is in gets no suggestions, until one that
+// gets some is asked for: then there is no reason. That the engine is broken is worse, and
+// stays.
+func (s *Server) withhold(reason string) {
+	s.status(func(st *statusState) {
+		switch {
+		case st.state == stateError || st.state == stateBusy:
+		case reason != "":
+			st.state, st.message, st.withheld = stateOff, reason, true
+		case st.withheld:
+			st.state, st.message, st.withheld = stateReady, "", false
+		}
+	})
 }
 
 // status changes the state and tells the client when it is another one.
@@ -120,5 +136,5 @@ func (s *Server) alarm(message string) {
 
 // calm says that an answer came: whatever was wrong is over.
 func (s *Server) calm() {
-	s.status(func(st *statusState) { st.state, st.message, st.alarmed = stateReady, "", "" })
+	s.status(func(st *statusState) { st.state, st.message, st.alarmed, st.withheld = stateReady, "", "", false })
 }

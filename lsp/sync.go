@@ -50,19 +50,5 @@ func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentPar
 	return nil
 }
 
-// DidSave implements protocol.Server. What is on disk is of no interest: the editor's
-// text counts, also when the file is deleted under it.
-func (s *Server) DidSave(context.Context, *protocol.DidSaveTextDocumentParams) error { return nil }
-
-// DidChangeWatchedFiles, DidChangeWorkspaceFolders and WillSave are taken and ignored.
-func (s *Server) DidChangeWatchedFiles(context.Context, *protocol.DidChangeWatchedFilesParams) error {
-	return nil
-}
-
-// DidChangeWorkspaceFolders implements protocol.Server.
-func (s *Server) DidChangeWorkspaceFolders(context.Context, *protocol.DidChangeWorkspaceFoldersParams) error {
-	return nil
-}
-
-// WillSave implements protocol.Server.
+// WillSave implements protocol.Server: it is taken and ignored.
 func (s *Server) WillSave(context.Context, *protocol.WillSaveTextDocumentParams) error { return nil }
