@@ -42,7 +42,9 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 	g, _, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
-		r.MinLogProb = set.MinLogProb
+		if !invoked { // who asks by hand wants to see what there is
+			r.MinLogProb = set.MinLogProb
+		}
 		return s.generate(ctx, gen, r)
 	})
 	if err != nil {

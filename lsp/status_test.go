@@ -236,15 +236,16 @@ func TestTrace(t *testing.T) {
 }
 
 // TestDebounce: an automatic request waits for a newer one before it costs anything; one
-// by hand does not wait. Both have their own deadline.
+// by hand does not wait, and is not withheld. Both have their own deadline.
 func TestDebounce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := DefaultSettings()
-		set.DebounceMs, set.DeadlineMs, set.InvokedDeadlineMs = 200, 300, 2000
+		set.DebounceMs, set.DeadlineMs, set.InvokedDeadlineMs, set.MinLogProb = 200, 300, 2000, -0.5
 		start := time.Now()
 		var asked, deadline time.Duration
+		var least float64
 		s := New(Options{Settings: &set, Generator: generator(func(_ context.Context, r engine.Request) (engine.Result, error) {
-			asked, deadline = time.Since(start), r.Deadline.Sub(start)
+			asked, deadline, least = time.Since(start), r.Deadline.Sub(start), r.MinLogProb
 			return engine.Result{Text: "x", Stop: "end"}, nil
 		})})
 		defer s.parser.Close()
@@ -259,11 +260,11 @@ func TestDebounce(t *testing.T) {
 			_, err := s.InlineCompletion(ctx, p)
 			return err
 		}
-		if err := ask(time.Hour, protocol.InlineCompletionTriggerKindAutomatic); err != nil || asked != 200*time.Millisecond || deadline != 500*time.Millisecond {
-			t.Errorf("automatic: asked after %v with a deadline after %v, %v", asked, deadline, err)
+		if err := ask(time.Hour, protocol.InlineCompletionTriggerKindAutomatic); err != nil || asked != 200*time.Millisecond || deadline != 500*time.Millisecond || least != -0.5 {
+			t.Errorf("automatic: asked after %v with a deadline after %v, from %g, %v", asked, deadline, least, err)
 		}
-		if err := ask(time.Hour, protocol.InlineCompletionTriggerKindInvoked); err != nil || asked != 0 || deadline != 2*time.Second {
-			t.Errorf("by hand: asked after %v with a deadline after %v, %v", asked, deadline, err)
+		if err := ask(time.Hour, protocol.InlineCompletionTriggerKindInvoked); err != nil || asked != 0 || deadline != 2*time.Second || least != 0 {
+			t.Errorf("by hand: asked after %v with a deadline after %v, from %g, %v", asked, deadline, least, err)
 		}
 		if err := ask(100*time.Millisecond, protocol.InlineCompletionTriggerKindAutomatic); err == nil || asked != -1 {
 			t.Errorf("outdated while it waited: asked after %v, %v", asked, err)
