@@ -39,7 +39,7 @@ func hermetic(t testing.TB) {
 	t.Helper()
 	home := t.TempDir()
 	for k, v := range map[string]string{"HOME": home, "XDG_CONFIG_HOME": filepath.Join(home, "config"), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CEILING_DIRECTORIES": filepath.Dir(home)} {
-		os.Setenv(k, v)
+		t.Setenv(k, v)
 	}
 }
 
