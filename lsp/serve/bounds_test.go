@@ -56,6 +56,7 @@ func TestBadRequests(t *testing.T) {
 		{"stream of a wrong kind", "/infill", `{"input_prefix":"","input_suffix":"","stream":"yes"}`, 400, `"stream" must be true or false, not a string`},
 		{"too many answers", "/infill", `{"input_prefix":"","input_suffix":"","n_cmpl":17}`, 400, `"n_cmpl" is 17: use 1 to 16`},
 		{"bytes that are no text", "/infill", "{\"input_prefix\":\"a\xff\",\"input_suffix\":\"\"}", 400, "not UTF-8 from byte 18 on"},
+		{"no prompt", "/completion", `{"input_prefix":"","input_suffix":""}`, 400, `"prompt" is required`},
 		{"no prompt", "/v1/completions", `{}`, 400, `"prompt" is required`},
 		{"null prompt", "/v1/completions", `{"prompt":null}`, 400, `"prompt" is required`},
 		{"prompt of a wrong kind", "/v1/completions", `{"prompt":{"a":1}}`, 400, `"prompt" must be a string, not an object`},

@@ -112,20 +112,23 @@ func (q completionsRequest) check() error {
 const plainTokens = 16
 
 func (q completionsRequest) question(client string) question {
-	n := question{client: client, before: q.Prompt.text, cut: cut{words: q.Stop}, maxTokens: q.MaxTokens.n}
+	n := written(client, q.Prompt.text)
 	if q.Suffix != nil {
-		n.after = *q.Suffix
-		return n
+		n = question{client: client, before: q.Prompt.text, after: *q.Suffix}
 	}
-	if f, ok := unmarked(q.Prompt.text); ok {
-		n.before, n.after, n.path, n.snippets = f.before, f.after, f.path, f.snippets
-		return n
-	}
-	n.plain = true
-	if !q.MaxTokens.set {
+	n.cut, n.maxTokens = cut{words: q.Stop}, q.MaxTokens.n
+	if n.plain && !q.MaxTokens.set {
 		n.maxTokens = plainTokens
 	}
 	return n
+}
+
+// written is the question of a prompt alone: the gap that its marks show, or how it goes on.
+func written(client, prompt string) question {
+	if f, ok := unmarked(prompt); ok {
+		return question{client: client, before: f.before, after: f.after, path: f.path, snippets: f.snippets}
+	}
+	return question{client: client, before: prompt, plain: true}
 }
 
 // completions is POST /v1/completions.

@@ -100,6 +100,29 @@ func TestContinue(t *testing.T) {
 	}
 }
 
+// TestContinueLlamaCpp: its provider llama.cpp (core/llm/llms/LlamaCpp.ts) asks
+// llama-server's POST /completion, and reads "content" of each event.
+func TestContinueLlamaCpp(t *testing.T) {
+	g := &says{text: "a + b\n}\n"}
+	h := running(t, Options{Generator: g})
+	r := post(t, h, "/completion", object{"prompt": "<|fim_prefix|>func add(a, b int) int {\n\treturn <|fim_suffix|>\n}\n<|fim_middle|>", "stream": true, "n_predict": 256,
+		"stop": []string{"<|endoftext|>", "<|fim_prefix|>", "/src/"}, "top_k": 40, "temperature": 0.01, "mirostat": nil})
+	text := ""
+	for e := range strings.SplitSeq(strings.TrimSuffix(r.body, "\n\n"), "\n\n") {
+		var v struct{ Content string }
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(e, "data: ")), &v); err != nil {
+			t.Fatalf("%v in %q", err, e)
+		}
+		text += v.Content
+	}
+	if text != "a + b" {
+		t.Errorf("text %q of %s", text, r.body)
+	}
+	if got := post(t, h, "/completion", object{"prompt": "func add(a, b int) int {\n\treturn ", "n_predict": 9}).content(t); got != "a + b\n}\n" || g.last(t).MaxTokens != 9 {
+		t.Errorf("without marks it is no plain continuation: %q, %d tokens", got, g.last(t).MaxTokens)
+	}
+}
+
 // TestMinuet: minuet-ai.nvim (479487c, August 2026) in its two ways: prompt and suffix,
 // with its comments about the language, and the recipe for llama.cpp.
 func TestMinuet(t *testing.T) {

@@ -21,7 +21,7 @@ type infillRequest struct {
 		Filename string  `json:"filename"`
 		Text     *string `json:"text"`
 	} `json:"input_extra"`
-	Prompt   string  `json:"prompt"`    // what stands before the cursor on its line
+	Prompt   *string `json:"prompt"`    // what stands before the cursor on its line
 	NPredict integer `json:"n_predict"` // -1: no bound; 0: read, do not answer
 	NIndent  integer `json:"n_indent"`
 	NCmpl    integer `json:"n_cmpl"`
@@ -37,11 +37,13 @@ type infillRequest struct {
 	CachePrompt    *bool    `json:"cache_prompt"`
 }
 
-func (q infillRequest) check() error {
+func (q infillRequest) check(path string) error {
 	switch {
-	case q.InputPrefix == nil:
+	case path == completionPage && q.Prompt == nil:
+		return invalid(`"prompt" is required`)
+	case path != completionPage && q.InputPrefix == nil:
 		return invalid(`"input_prefix" is required`)
-	case q.InputSuffix == nil:
+	case path != completionPage && q.InputSuffix == nil:
 		return invalid(`"input_suffix" is required`)
 	case q.NPredict.or(-1) < -1:
 		return invalid(`"n_predict" is %d: use 0 to %d, or -1 for no bound`, q.NPredict.n, mostTokens)
@@ -70,13 +72,24 @@ func (q infillRequest) check() error {
 // model's best.
 const mostChoices = 16
 
-func (q infillRequest) question(client string) question {
-	n := question{
-		client: client,
-		before: *q.InputPrefix + q.Prompt,
-		after:  *q.InputSuffix,
-		cut:    cut{words: q.Stop, indent: q.NIndent.n},
+// completionPage is llama-server's endpoint for plain prompts, which Continue's provider
+// llama.cpp uses with the gap written into the prompt.
+const completionPage = "/completion"
+
+// value is a string, empty where there is none.
+func value(s *string) string {
+	if s == nil {
+		return ""
 	}
+	return *s
+}
+
+func (q infillRequest) question(client, path string) question {
+	n := question{client: client, before: value(q.InputPrefix) + value(q.Prompt), after: value(q.InputSuffix)}
+	if path == completionPage {
+		n = written(client, value(q.Prompt))
+	}
+	n.cut = cut{words: q.Stop, indent: q.NIndent.n}
 	if q.NPredict.n > 0 {
 		n.maxTokens = q.NPredict.n
 	}
@@ -95,17 +108,17 @@ func short(path string) string {
 	return strings.Join(parts[max(0, len(parts)-2):], "/")
 }
 
-// infill is POST /infill.
+// infill is POST /infill and POST /completion.
 func (s *Server) infill(w http.ResponseWriter, r *http.Request) error {
 	var q infillRequest
 	body, err := s.readJSON(w, r, &q)
 	if err != nil {
 		return err
 	}
-	if err := q.check(); err != nil {
+	if err := q.check(r.URL.Path); err != nil {
 		return err
 	}
-	n := q.question(clientOf(r, fmt.Sprint("slot ", q.IDSlot.or(-1))))
+	n := q.question(clientOf(r, fmt.Sprint("slot ", q.IDSlot.or(-1))), r.URL.Path)
 	var a answer
 	if q.NPredict.set && q.NPredict.n == 0 {
 		a, err = s.warm(r.Context(), n)
@@ -148,7 +161,7 @@ func (s *Server) infilled(q infillRequest, a answer) map[string]any {
 		"tokens_predicted": a.res.Tokens, "tokens_evaluated": a.res.ContextTokens,
 		"generation_settings": map[string]any{"n_ctx": s.opt.Positions, "n_predict": q.NPredict.or(-1), "max_tokens": q.NPredict.or(-1),
 			"n_indent": q.NIndent.n, "stop": append([]string{}, q.Stop...), "stream": q.Stream, "temperature": 0, "samplers": []string{}},
-		"prompt": q.Prompt, "has_new_line": strings.Contains(a.text, "\n"), "truncated": false,
+		"prompt": value(q.Prompt), "has_new_line": strings.Contains(a.text, "\n"), "truncated": false,
 		"stop_type": stop, "stopping_word": word,
 		// What the cache holds now, which is what llama.vim shows.
 		"tokens_cached": a.res.ContextTokens + a.res.Tokens,

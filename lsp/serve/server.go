@@ -155,6 +155,7 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle(path, s.guarded(path, method, h))
 	}
 	page("/infill", http.MethodPost, s.infill)
+	page(completionPage, http.MethodPost, s.infill)
 	page("/v1/completions", http.MethodPost, s.completions)
 	page("/v1/models", http.MethodGet, s.models)
 	page("/models", http.MethodGet, s.models)
