@@ -15,6 +15,9 @@ import (
 // mostTokens bounds what may be asked for: more is a mistake rather than a wish.
 const mostTokens = 4096
 
+// tokenBytes are the bytes of a token of code, at the most on the average.
+const tokenBytes = 4
+
 // question is what both endpoints ask: a gap, and bounds of the answer.
 type question struct {
 	client        string // of which only the newest question counts
@@ -70,6 +73,9 @@ func (s *Server) ask(ctx context.Context, q question) (answer, error) {
 	if q.plain {
 		res, err := generate(engine.Request{Document: q.client, Path: q.path, Prefix: q.before, Priority: engine.Typed, MaxTokens: mostTokens})
 		return s.done(q, answer{text: res.Text, stop: res.Stop, res: res}), err
+	}
+	if s.opt.Positions > 0 {
+		q.before = steady(q.before, tokenBytes*s.opt.Positions)
 	}
 	d := infill.Document{Path: q.path, Language: guess(q.path, q.before, q.after, q.snippets), Text: q.before + q.after}
 	d.Tree, _ = s.parser.Parse(d.Language, nil, d.Text) // without a grammar there is no tree, which is a tree like any other

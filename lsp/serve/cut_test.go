@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -98,5 +101,46 @@ func TestGuess(t *testing.T) {
 		if got := guess(c.path, c.text, "", nil); got != c.want {
 			t.Errorf("%s %q: %v, want %v", c.path, c.text, got, c.want)
 		}
+	}
+}
+
+// TestSteady: without it every line typed in a long file would make the model read all of
+// its context anew, since the windows that clients send slide line by line (llama.vim), or
+// letter by letter (minuet).
+func TestSteady(t *testing.T) {
+	src, err := os.ReadFile("bounds_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const keep = 4096
+	lines := strings.SplitAfter(string(src), "\n")
+	starts := map[string]bool{}
+	for at := 256; at < len(lines); at++ {
+		before := strings.Join(lines[at-256:at], "")
+		got := steady(before, keep)
+		if !strings.HasSuffix(before, got) || len(got) < keep {
+			t.Fatalf("%d bytes of %d", len(got), len(before))
+		}
+		first, _, _ := strings.Cut(got, "\n")
+		starts[fmt.Sprint(len(string(src))-len(strings.Join(lines[at:], ""))-len(got), first)] = true
+	}
+	if n := len(lines) - 256; len(starts) > n/8 {
+		t.Errorf("%d beginnings of %d windows", len(starts), n)
+	}
+	letters := map[int]bool{}
+	for at := 12000; at < 12400; at++ {
+		letters[at-len(steady(string(src[at-12000:at]), keep))] = true
+	}
+	if len(letters) > 4 {
+		t.Errorf("%d beginnings while 400 letters were typed", len(letters))
+	}
+	for _, short := range []string{"", "a\n", strings.Repeat("x = 1\n", slidingLines-1), strings.Repeat("x", 3*keep)} {
+		if got := steady(short, keep); got != short {
+			t.Errorf("%d bytes of the file's beginning were cut", len(short)-len(got))
+		}
+	}
+	same := strings.Repeat("x = 1\n", 3000)
+	if got := steady(same, keep); !strings.HasSuffix(same, got) || len(got) < keep {
+		t.Errorf("of equal lines %d bytes are left", len(got))
 	}
 }
