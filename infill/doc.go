@@ -6,6 +6,8 @@
 //
 //   - The model sees line feeds only. Windows are normalised on the way in, [Plan.Finish]
 //     writes the line ends of the cursor's neighbourhood on the way out.
+//   - The model sees no secret that is recognized as one ([HideSecrets]): not in a window,
+//     and no window's edge cuts one so that its rest is not recognized.
 //   - Offsets are bytes of the document as it is, always at character boundaries (a byte
 //     that is no UTF-8 counts as a character).
 //   - A stop rule is pure and closed under going on: where it has stopped a text, it stops

@@ -54,7 +54,8 @@ func ParseMode(s string) (Mode, error) {
 // Options of a plan; zero fields take the default.
 type Options struct {
 	// Mode asked for by hand. A mode other than Auto is kept wherever the place allows
-	// it: only a cursor outside of the document or a line of over 64 KB gives Nothing.
+	// it: only a cursor outside of the document, in what looks like a secret, or in a line
+	// of over 64 KB gives Nothing.
 	Mode Mode
 	// Priority of the request. Automatic ones (below Invoked) are withheld where a
 	// suggestion would be in the way: inside of a word, behind a number.
@@ -93,6 +94,7 @@ type Plan struct {
 	rule   *rule
 	prefix window
 	suffix window
+	hidden []span // secrets in them
 }
 
 // NewPlan decides what to complete at the offset. It never fails: a place where there is
@@ -123,6 +125,13 @@ func NewPlan(doc Document, at ByteOffset, opt Options) Plan {
 	p.rule = a.rule(p.Mode, opt)
 	p.prefix = prefixWindow(doc, int(p.Cursor), opt.PrefixBytes)
 	p.suffix = suffixWindow(doc.Text, int(p.Cursor), opt.SuffixBytes)
+	p.hidden = secrets(doc.Text, p.prefix.start, p.suffix.end)
+	for _, s := range p.hidden {
+		if at := int(p.Cursor); s.start < at && at <= s.end {
+			p.Mode, p.Reason = Nothing, "the cursor stands in what looks like a secret (a password, a key or a token)"
+			p.rule = &rule{mode: Nothing}
+		}
+	}
 	return p
 }
 
@@ -144,8 +153,8 @@ func (p Plan) Request() engine.Request {
 	return engine.Request{
 		Document:  id,
 		Path:      shortPath(p.doc.Path),
-		Prefix:    lineFeeds(p.prefix.of(p.doc.Text)),
-		Suffix:    lineFeeds(p.suffix.of(p.doc.Text)),
+		Prefix:    lineFeeds(hide(p.doc.Text, p.prefix, p.hidden)),
+		Suffix:    lineFeeds(hide(p.doc.Text, p.suffix, p.hidden)),
 		Priority:  p.opt.Priority,
 		MaxTokens: tokens,
 		Stop:      p.Stop,
@@ -190,6 +199,9 @@ func (p Plan) Explain() []string {
 	lines = append(lines, p.rule.explain())
 	lines = append(lines, fmt.Sprintf("context: %d bytes before the cursor (from byte %d, %s), %d bytes after",
 		p.prefix.end-p.prefix.start, p.prefix.start, p.prefix.why, p.suffix.end-p.suffix.start))
+	if n := len(p.hidden); n > 0 {
+		lines = append(lines, fmt.Sprintf("hidden from the model: %d of what look like secrets, each byte of them is a * to it", n))
+	}
 	if p.around.eol == "\r\n" {
 		lines = append(lines, "line ends are CR LF here; the model sees and writes LF, the suggestion is converted")
 	}
