@@ -11,6 +11,9 @@ import (
 // 12,000 characters. Of shorter ones the beginning is the file's.
 const slidingLines = 200
 
+// farBytes is how far away a place to begin at is looked for.
+const farBytes = 64 << 10
+
 // steady lets a window begin where the window of the next keystroke will begin, too. The
 // engine's cache holds a beginning of the context: were each line typed below one line less
 // above, nothing of it would ever be found again. Of the lines that lie farther than keep
@@ -20,12 +23,13 @@ func steady(before string, keep int) string {
 	if len(before) <= keep || strings.Count(before, "\n") < slidingLines {
 		return before
 	}
-	far := before[:len(before)-keep]
+	low := max(0, len(before)-keep-farBytes)
+	far := before[low : len(before)-keep]
 	from, least := 0, ^uint64(0)
 	// The first line may be cut in the middle: it counts for none.
 	for i := strings.IndexByte(far, '\n') + 1; i > 0 && i < len(far); {
-		if h := lines3(before[i:]); h < least {
-			from, least = i, h
+		if h := lines3(before[low+i:]); h < least {
+			from, least = low+i, h
 		}
 		n := strings.IndexByte(far[i:], '\n')
 		if n < 0 {
