@@ -3,7 +3,8 @@
 //
 // A message passes frames.go (whole and sound, or refused there), then chain.go (in order,
 // or beside others), then its method's file. What the server says on its own is in
-// status.go and load.go.
+// status.go and load.go. Settings are the tags of one struct (settings.go); which documents
+// are left alone is in withheld.go.
 //
 // Invariants kept here:
 //
@@ -13,6 +14,9 @@
 //   - Documents are immutable snapshots. An answer belongs to the version that was asked:
 //     a change, or a newer request for the document, ends the request, and no text of it
 //     leaves afterwards.
+//   - Of a document that is left alone (turned off, excluded, ignored, of secrets, too large)
+//     nothing reaches the engine, and the status says why.
+//   - The read loop reads no file: a disk may be slow.
 //   - No message, however broken, ends the server; nothing is written to stdout but frames.
 //   - What asks the client something never runs on the read loop, which brings the answer.
 package lsp

@@ -17,8 +17,12 @@ type workspace struct {
 	folders []string // paths of this system, clean
 }
 
-// pathOf is a file URI as a path of this system; of other URIs empty.
+// pathOf is the URI of a file, or of a cell of a notebook in one, as a path of this system;
+// of other URIs empty.
 func pathOf(u uri.URI) string {
+	if parsed, err := uri.Parse(string(u)); err == nil && parsed.Scheme() == "vscode-notebook-cell" {
+		u = uri.File(parsed.Path())
+	}
 	if !u.IsFile() {
 		return ""
 	}

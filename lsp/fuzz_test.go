@@ -53,6 +53,9 @@ func FuzzSession(f *testing.F) {
 		`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":2}}`,
 		`{"jsonrpc":"2.0","method":"$/setTrace","params":{"value":"verbose"}}`,
 		`{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":{"seedling":{"enable":false}}}}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeWorkspaceFolders","params":{"event":{"added":[{"uri":"file:///nowhere","name":"n"},{"uri":"%"}],"removed":[{"uri":""}]}}}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":"file:///nowhere/.gitignore","type":3},{"uri":"%"}]}}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didSave","params":{"textDocument":{"uri":"file:///.seedlingignore"}}}`,
 		`{"jsonrpc":"2.0","method":"textDocument/didClose","params":{"textDocument":{"uri":"file:///a.go"}}}`,
 	} {
 		f.Add([]byte(frame(s)))

@@ -29,6 +29,12 @@ type ignores struct {
 	// log says what could not be read.
 	log func(path string, err error)
 
+	changed struct { // apart, so that a disk that does not answer holds no one up who tells
+		sync.Mutex
+		all     bool
+		folders []string
+	}
+
 	mu      sync.Mutex
 	folders map[string]*ignoreFolder
 	once    map[string]*ignoreFolder // those that are not watched, while one file is looked at
@@ -108,14 +114,31 @@ func (g *ignores) file(path string) []ignoreRule {
 	return f.rules
 }
 
-// forget makes the ignore files of a folder be read again; with no folder, all.
+// forget makes the ignore files of a folder be read again; with no folder, all. It does
+// not wait for any disk.
 func (g *ignores) forget(folder string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if folder == "" {
+	g.changed.Lock()
+	defer g.changed.Unlock()
+	g.changed.all = g.changed.all || folder == "" || len(g.changed.folders) > 1000
+	if g.changed.all {
+		g.changed.folders = nil
+	} else {
+		g.changed.folders = append(g.changed.folders, folder)
+	}
+}
+
+// renew drops what is to be forgotten. mu is held.
+func (g *ignores) renew() {
+	g.changed.Lock()
+	defer g.changed.Unlock()
+	if g.changed.all {
 		clear(g.folders)
 	}
-	delete(g.folders, folder)
+	for _, f := range g.changed.folders {
+		delete(g.folders, f)
+	}
+	g.changed.all, g.changed.folders = false, nil
+	g.once = map[string]*ignoreFolder{}
 }
 
 // why says which line of which file makes a file be ignored, as .gitignore:3; empty: none
@@ -124,7 +147,7 @@ func (g *ignores) forget(folder string) {
 func (g *ignores) why(file, workspace string, git bool) (line string, byOwn bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.once = map[string]*ignoreFolder{}
+	g.renew()
 	up, root, exclude := above(file, workspace)
 	// From the outermost folder down to the file: an ignored folder ends it.
 	for i := len(up) - 2; i >= -1; i-- {

@@ -1,14 +1,18 @@
 package lsp
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.lsp.dev/uri"
+
+	"github.com/seedling-lsp/seedling/engine"
 )
 
 // TestSecretFileNames: files that hold secrets are known by name, their harmless relatives
@@ -120,6 +124,15 @@ func TestWithheld(t *testing.T) {
 	w.wait(w.send("textDocument/inlineCompletion", map[string]any{"textDocument": map[string]any{"uri": u}, "position": map[string]any{"line": 2, "character": 10}, "context": map[string]any{"triggerKind": 2}}))
 	w.hears("seedling/status", `"state":"ready"`)
 	w.bye()
+}
+
+// TestPathOf: cells of a notebook are left alone with their notebook.
+func TestPathOf(t *testing.T) {
+	for u, want := range map[uri.URI]string{"file:///a/b%20c.go": "/a/b c.go", "vscode-notebook-cell:/a/b.ipynb#W0sZmlsZQ": "/a/b.ipynb", "untitled:a.go": "", "http://h/a": "", "": "", "file://": "", "%": "", "file:///a/../b": "/b"} {
+		if got := pathOf(u); filepath.ToSlash(got) != want {
+			t.Errorf("%s: %q, want %q", u, got, want)
+		}
+	}
 }
 
 // TestRemoteSecrets: a .env that is no file of this machine is one all the same.
@@ -266,6 +279,43 @@ func TestReset(t *testing.T) {
 			if time.Since(start) > 20*time.Second {
 				t.Fatalf("%v: %+v", nothing, in())
 			}
+		}
+	}
+	w.bye()
+}
+
+// TestSecretsStayHere: what the engine is asked holds no secret of the document, not after a
+// change either, and the answer still goes to its place.
+func TestSecretsStayHere(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	w := dial(t, generator(func(ctx context.Context, r engine.Request) (engine.Result, error) {
+		mu.Lock()
+		seen = append(seen, r.Prefix+"‸"+r.Suffix)
+		mu.Unlock()
+		return says("x := 1").Generate(ctx, r)
+	}), Options{})
+	w.hello("utf-16", nil)
+	token := strings.Join([]string{"gh", "p_", "16C7e42F292c6912E7710c838347Ae178B4a"}, "")
+	w.open("package main\n\nconst password = \"😀hunter2!\"\n\nfunc main() {\n\t\n}\n\nvar t = \"" + token + "\"\n")
+	for range 2 {
+		list := w.wait(w.inline(5, 1)).items(t)
+		if len(list.Items) != 1 || list.Items[0].InsertText != "\tx := 1" || list.Items[0].Range.Start.Line != 5 {
+			t.Fatalf("%+v", list)
+		}
+		w.change(2, 2, 18, 20, "tr0ub4dor")
+	}
+	if got := w.wait(w.inline(2, 22)).items(t); len(got.Items) != 0 {
+		t.Errorf("a suggestion in a password: %+v", got)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(seen) != 2 {
+		t.Fatalf("asked %d times", len(seen))
+	}
+	for _, s := range seen {
+		if strings.Contains(s, "hunter2") || strings.Contains(s, "tr0ub4") || strings.Contains(s, token[4:12]) || !strings.Contains(s, `const password = "****`) {
+			t.Errorf("the engine was asked %q", s)
 		}
 	}
 	w.bye()
