@@ -39,6 +39,16 @@ type answer struct {
 	res  engine.Result
 }
 
+// files are the question's other files as the model may see them. (What stands around the
+// cursor the plan hides itself.)
+func (q question) files() []engine.Snippet {
+	out := make([]engine.Snippet, len(q.snippets))
+	for i, f := range q.snippets {
+		out[i] = engine.Snippet{Path: f.Path, Text: infill.HideSecrets(f.Text)}
+	}
+	return out
+}
+
 // limited says whether a bound ended the answer, and not the model or the code.
 func (a answer) limited() bool {
 	return a.stop == "budget" || a.stop == "deadline" || a.stop == stopIndent
@@ -60,10 +70,11 @@ func (s *Server) ask(ctx context.Context, q question) (answer, error) {
 		wait = min(wait, q.wait)
 	}
 	deadline := time.Now().Add(wait)
+	files := q.files()
 	generate := func(r engine.Request) (engine.Result, error) {
 		r.Decode = s.opt.Decode
 		r.Deadline = deadline
-		r.Snippets = q.snippets
+		r.Snippets = files
 		if q.maxTokens > 0 {
 			r.MaxTokens = min(r.MaxTokens, q.maxTokens)
 		}
@@ -71,7 +82,7 @@ func (s *Server) ask(ctx context.Context, q question) (answer, error) {
 		return s.opt.Generator.Generate(ctx, r)
 	}
 	if q.plain {
-		res, err := generate(engine.Request{Document: q.client, Path: q.path, Prefix: q.before, Priority: engine.Typed, MaxTokens: mostTokens})
+		res, err := generate(engine.Request{Document: q.client, Path: q.path, Prefix: infill.HideSecrets(q.before), Priority: engine.Typed, MaxTokens: mostTokens})
 		return s.done(q, answer{text: res.Text, stop: res.Stop, res: res}), err
 	}
 	if s.opt.Positions > 0 {
@@ -108,7 +119,7 @@ func (s *Server) warm(ctx context.Context, q question) (answer, error) {
 		// Of its own, so that it neither ends the client's question nor takes the place of
 		// its last answer.
 		Document: q.client + " warm",
-		Path:     q.path, Snippets: q.snippets, Prefix: q.before, Suffix: q.after,
+		Path:     q.path, Snippets: q.files(), Prefix: infill.HideSecrets(q.before), Suffix: infill.HideSecrets(q.after),
 		Priority: engine.Speculative, Decode: s.opt.Decode, Deadline: time.Now().Add(s.opt.MaxWait / 4),
 		Stop: func(string) (int, string) { return 0, "none" },
 	})

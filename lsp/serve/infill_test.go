@@ -214,3 +214,28 @@ func TestWarm(t *testing.T) {
 		t.Errorf("nothing to read, status %d, asked %d times", r.status, g.times()-n)
 	}
 }
+
+// TestSecrets: a key that a client sends along reaches the model by no way in: not around
+// the cursor, not in other files, not in a plain prompt, not ahead of a question.
+func TestSecrets(t *testing.T) {
+	g := &says{text: "1\n"}
+	h := running(t, Options{Generator: g})
+	const key = "ghp_" + "q7Rk2mX9vB4nT6wY1zL8cF3hJ5dS0pA" + "eGuKo"
+	line := "token = \"" + key + "\"\n"
+	extra := []object{{"text": line, "filename": "a.py"}}
+	post(t, h, "/infill", object{"input_prefix": line + "x = ", "input_suffix": "\n" + line, "input_extra": extra})
+	post(t, h, "/infill", object{"input_prefix": line, "input_suffix": line, "input_extra": extra, "n_predict": 0})
+	post(t, h, "/v1/completions", object{"prompt": line + "x = "})
+	if g.times() != 3 {
+		t.Fatalf("asked %d times", g.times())
+	}
+	for i, q := range g.asked {
+		seen := q.Prefix + q.Suffix
+		for _, f := range q.Snippets {
+			seen += f.Text
+		}
+		if strings.Contains(seen, key) || !strings.Contains(seen, "token = ") {
+			t.Errorf("request %d shows %q", i, seen)
+		}
+	}
+}
