@@ -177,6 +177,12 @@ func TestIgnoreWatchedByClient(t *testing.T) {
 	if ask("sub/a.go") {
 		t.Error("the client told of a change, and it is not in force")
 	}
+	// A folder that is closed is not watched by the client any more.
+	tree(t, root, map[string]string{"sub/.gitignore": ""})
+	w.notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": []any{}, "removed": []any{map[string]any{"uri": uri.File(root), "name": "f"}}}})
+	if !ask("sub/a.go") || w.s.watcher.system == nil {
+		t.Error("the rules of a folder that nobody watches are still in force")
+	}
 	w.bye()
 }
 
@@ -319,4 +325,37 @@ func TestSecretsStayHere(t *testing.T) {
 		}
 	}
 	w.bye()
+}
+
+// TestPullOverlaps: a push that comes while the client is asked counts, and the answer, which
+// is older, does not; and to have no section of our name is no word against settings that a
+// client (Helix, Neovim) pushed without one.
+func TestPullOverlaps(t *testing.T) {
+	for _, answer := range []string{`[{"maxTokens":1}]`, `[null]`} {
+		w := dial(t, says("x := 1"), Options{})
+		w.hello("utf-16", nil)
+		push := func() {
+			w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"maxTokens": 7}})
+			w.call("no/such", nil) // it is in force when this is answered
+		}
+		overtaken := answer != `[null]`
+		if !overtaken {
+			push()
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); w.s.pull(w.s.wire, false) }()
+		question := w.read()
+		for question.Method != "workspace/configuration" {
+			question = w.read()
+		}
+		if overtaken {
+			push()
+		}
+		w.frame(`{"jsonrpc":"2.0","id":` + string(question.ID) + `,"result":` + answer + `}`)
+		<-done
+		if got := w.s.current().MaxTokens; got != 7 {
+			t.Errorf("%s undid a push: maxTokens %d", answer, got)
+		}
+		w.bye()
+	}
 }
