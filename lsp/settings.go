@@ -25,13 +25,13 @@ type Settings struct {
 	Exclude           []string `json:"exclude" default:"[]" item:"glob" doc:"never suggest in these files: globs as in *.min.js (a name, in any folder), gen/**, or docs/*.{md,txt} (from the workspace folder on); a folder's name stands for all in it"`
 	Gitignored        bool     `json:"gitignored" default:"false" doc:"suggest in files that git ignores, too; those that a .seedlingignore names stay left alone"`
 	SecretFiles       bool     `json:"secretFiles" default:"false" doc:"suggest in files that usually hold secrets, too (.env, *.pem, id_rsa, credentials, kubeconfig and the like); keys and passwords that are recognized in a text are kept from the model in any case"`
-	Decode            string   `json:"decode" default:"\"verify\"" enum:"diffusion verify causal" doc:"how blocks are decided, see below; with today's model verify is right more often than diffusion"`
+	Decode            string   `json:"decode" default:"\"verify\"" enum:"diffusion verify causal" doc:"how blocks are decided, see below; with today's model verify breaks the syntax less often than diffusion"`
 	DebounceMs        int      `json:"debounceMs" default:"0" min:"0" max:"5000" unit:"milliseconds" doc:"an automatic request waits this long for a newer one before it costs anything; what is out of date is cancelled anyway, this saves a laptop's battery"`
 	DeadlineMs        int      `json:"deadlineMs" default:"400" min:"10" max:"60000" unit:"milliseconds" doc:"an automatic suggestion takes no longer"`
 	InvokedDeadlineMs int      `json:"invokedDeadlineMs" default:"3000" min:"10" max:"60000" unit:"milliseconds" doc:"one asked for by hand takes no longer"`
 	MaxTokens         int      `json:"maxTokens" default:"0" min:"0" max:"1024" unit:"tokens" doc:"bound of a suggestion; 0: by what is completed"`
 	MaxFileKB         int      `json:"maxFileKB" default:"2048" min:"1" max:"65536" unit:"KB" doc:"larger documents are left alone"`
-	MinLogProb        float64  `json:"minLogProb" default:"0" max:"0" unit:"nats per token" doc:"withhold automatic suggestions that the model itself finds unlikely: their mean log-probability, e.g. -1; 0: withhold none"`
+	MinLogProb        float64  `json:"minLogProb" default:"-1" max:"0" unit:"nats per token" doc:"withhold automatic suggestions that the model itself finds unlikely: their mean log-probability (what that buys is on the card of the model); 0: withhold none"`
 	Status            bool     `json:"status" default:"false" doc:"send didChangeStatus as Copilot's server does, besides seedling/status"`
 }
 
