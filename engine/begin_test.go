@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/denoise"
 	"github.com/seedling-lsp/seedling/engine/tokenizer"
 )
 
@@ -91,6 +92,44 @@ func TestEveryPlaceOfALine(t *testing.T) {
 			if want := play[at:to]; res.Text != want || res.Stop != "line" || !strings.HasPrefix(want+"\n", done) {
 				t.Errorf("%v, after %q: %q (%s), watched as %q, want %q", m, play[at-5:at], res.Text, res.Stop, done, want)
 			}
+		}
+	}
+}
+
+// The bound of a request is the likelihood of its answer's first line, all of it and
+// nothing after it; typing along it shrinks with what is left.
+func TestLineLogProb(t *testing.T) {
+	for text, n := range map[string]int{"": 0, "a": 1, "a\nb": 1, "\n  a\nb": 4, "\n\n": 2} {
+		if got := firstLine(text); got != n {
+			t.Errorf("the first line of %q ends at %d, want %d", text, got, n)
+		}
+	}
+	s := newScript(play)
+	e := New(s.model(false), s, Options{})
+	defer e.Close()
+	at := strings.Index(play, "\tvalue7")
+	req := Request{Document: "a", Prefix: play[:at+1], MaxTokens: 60, Decode: denoise.Causal}
+	long, err := e.Generate(context.Background(), req)
+	if err != nil || !strings.Contains(long.Text, "\n") {
+		t.Fatalf("%+v, %v", long, err)
+	}
+	req.Document, req.Stop = "b", oneLine
+	line, err := e.Generate(context.Background(), req)
+	if err != nil || line.LineLogProb >= 0 || line.LineLogProb < long.LineLogProb-1e-6 || line.LineLogProb > long.LineLogProb+0.05 {
+		t.Errorf("of one line %g, of several %g, %v", line.LineLogProb, long.LineLogProb, err)
+	}
+	req.Prefix += "val"
+	rest, err := e.Generate(context.Background(), req)
+	if err != nil || rest.Forwards != 0 || rest.LineLogProb < line.LineLogProb || rest.LineLogProb >= 0 {
+		t.Errorf("of the rest %g, of the line %g, %d forwards, %v", rest.LineLogProb, line.LineLogProb, rest.Forwards, err)
+	}
+	for _, c := range []struct {
+		bound float64
+		stop  string
+	}{{line.LineLogProb - 0.01, "line"}, {line.LineLogProb + 0.01, "withheld"}} {
+		req.Document, req.MinLogProb, req.Prefix = "", c.bound, play[:at+1]
+		if res, err := e.Generate(context.Background(), req); err != nil || res.Stop != c.stop {
+			t.Errorf("from %g on: %s, %v; the line has %g", c.bound, res.Stop, err, line.LineLogProb)
 		}
 	}
 }

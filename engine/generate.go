@@ -174,8 +174,9 @@ func (e *Engine) finish(req Request, res Result, out denoise.Result, ans *answer
 	res.Tokens = covering(ans.ends, keep)
 	if res.Tokens <= len(out.LogProbs) {
 		res.LogProb = mean(out.LogProbs[:res.Tokens])
+		res.LineLogProb = sum(out.LogProbs[:covering(ans.ends, firstLine(res.Text))])
 	}
-	if req.MinLogProb != 0 && res.LogProb < req.MinLogProb {
+	if req.MinLogProb != 0 && res.LineLogProb < req.MinLogProb {
 		res.Text, res.Tokens, res.Stop = "", 0, "withheld"
 	}
 	if req.Document != "" {

@@ -106,9 +106,10 @@ func (r *recall) find(req Request) (Result, bool) {
 		first, last = 0, 0
 	}
 	res.Tokens = last - first
-	res.LogProb = 0
+	res.LogProb, res.LineLogProb = 0, 0
 	if last <= len(a.logs) {
 		res.LogProb = mean(a.logs[first:last])
+		res.LineLogProb = sum(a.logs[first:max(first, covering(a.ends, n+firstLine(res.Text)))])
 	}
 	return res, true
 }
@@ -126,9 +127,13 @@ func mean(logs []float32) float64 {
 	if len(logs) == 0 {
 		return 0
 	}
-	sum := 0.0
+	return sum(logs) / float64(len(logs))
+}
+
+func sum(logs []float32) float64 {
+	total := 0.0
 	for _, l := range logs {
-		sum += float64(l)
+		total += float64(l)
 	}
-	return sum / float64(len(logs))
+	return total
 }

@@ -47,8 +47,10 @@ type Request struct {
 	// Score asks for Result.LogProb even where it costs a forward: in Diffusion the last
 	// block is else not read causally. MinLogProb implies it.
 	Score bool
-	// MinLogProb withholds answers whose mean log-probability per token (nats, by the
-	// causal reading) is below it. 0: none is withheld.
+	// MinLogProb withholds answers whose first line has a log-probability (nats, by the
+	// causal reading, summed over its tokens) below it: of the whole line, since that is
+	// what a person takes or leaves, and foretells better than a mean whether it is right.
+	// 0: none is withheld.
 	MinLogProb float64
 }
 
@@ -78,6 +80,7 @@ type Result struct {
 	ContextTokens int     // tokens of the context
 	CachedTokens  int     // of them, already in the cache
 	LogProb       float64 // mean log-probability per token by the causal reading, nats; 0 if unknown
+	LineLogProb   float64 // log-probability of the first line of Text, nats; 0 if unknown
 	Prefill       time.Duration
 	Denoise       time.Duration
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
@@ -88,4 +89,20 @@ func runeStart(b []byte, n int) int {
 		n--
 	}
 	return n
+}
+
+// firstLine is the length of the first line of text that is not blank, with the blank ones
+// before it, without its line end.
+func firstLine(text string) int {
+	for at := 0; at < len(text); {
+		end := strings.IndexByte(text[at:], '\n')
+		if end < 0 {
+			return len(text)
+		}
+		if strings.TrimSpace(text[at:at+end]) != "" {
+			return at + end
+		}
+		at += end + 1
+	}
+	return len(text)
 }

@@ -31,7 +31,7 @@ type Settings struct {
 	InvokedDeadlineMs int      `json:"invokedDeadlineMs" default:"3000" min:"10" max:"60000" unit:"milliseconds" doc:"one asked for by hand takes no longer"`
 	MaxTokens         int      `json:"maxTokens" default:"0" min:"0" max:"1024" unit:"tokens" doc:"bound of a suggestion; 0: by what is completed"`
 	MaxFileKB         int      `json:"maxFileKB" default:"2048" min:"1" max:"65536" unit:"KB" doc:"larger documents are left alone"`
-	MinLogProb        float64  `json:"minLogProb" default:"-1" max:"0" unit:"nats per token" doc:"withhold automatic suggestions that the model itself finds unlikely: their mean log-probability (what that buys is on the card of the model); 0: withhold none"`
+	MinLogProb        float64  `json:"minLogProb" default:"-5" max:"0" unit:"nats" doc:"withhold automatic suggestions whose first line the model itself finds less likely than this (its log-probability; what that buys is on the card of the model); 0: withhold none"`
 	Status            bool     `json:"status" default:"false" doc:"send didChangeStatus as Copilot's server does, besides seedling/status"`
 }
 

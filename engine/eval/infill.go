@@ -45,14 +45,14 @@ type InfillReport struct {
 
 // Shown is a point of precision against coverage.
 type Shown struct {
-	MinLogProb float64 `json:"min_logprob"` // mean nats per token
+	MinLogProb float64 `json:"min_logprob"` // of the first line, nats
 	Share      float64 `json:"shown"`       // of all cases, with an answer that likely
 	Exact      float64 `json:"exact"`       // share of those that are the truth
 	Parses     float64 `json:"parses"`      // share of those that add no syntax error
 }
 
 // bounds are the likelihoods at which calibration is reported; the last shows everything.
-var bounds = []float64{-0.1, -0.2, -0.3, -0.5, -0.7, -1, -1.5, -2, -1e6}
+var bounds = []float64{-0.5, -1, -2, -3, -4, -5, -7, -10, -1e6}
 
 // Modes are the decoding modes by their names.
 var Modes = []struct {
@@ -150,7 +150,7 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	if int(s.End) > c.Start { // the suggestion wrote the right of the cursor anew
 		got = strings.TrimSuffix(got, strings.TrimRight(text[c.Start:s.End], " \t\n"))
 	}
-	a := answered{logProb: res.LogProb, exact: got == truth}
+	a := answered{logProb: res.LineLogProb, exact: got == truth}
 	if got == "" {
 		t.empty++
 	}

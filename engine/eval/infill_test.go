@@ -50,11 +50,11 @@ func (o *oracle) Generate(_ context.Context, r engine.Request) (engine.Result, e
 	if keep, name := r.Stop(text); name != "" {
 		text, stop = text[:keep], name
 	}
-	sure := -0.9
+	sure := -1.9
 	if strings.HasPrefix(text, c.Truth()) {
 		sure = -0.15
 	}
-	return engine.Result{Text: text, Stop: stop, Tokens: 6, Forwards: 3, LogProb: sure}, nil
+	return engine.Result{Text: text, Stop: stop, Tokens: 6, Forwards: 3, LineLogProb: sure}, nil
 }
 
 func last(s string, n int) string { return s[max(0, len(s)-n):] }

@@ -33,7 +33,7 @@ func (r InfillReport) Table() string {
 	}
 	fmt.Fprintln(w)
 	for i, bound := range bounds {
-		if name := fmt.Sprintf("%.1f nats/token", bound); i < len(bounds)-1 {
+		if name := fmt.Sprintf("%.1f nats", bound); i < len(bounds)-1 {
 			fmt.Fprint(w, name, "\t")
 		} else {
 			fmt.Fprint(w, "any\t")
