@@ -11,6 +11,13 @@
 //     be read again) and then a beginning of Result.Decided, nothing else.
 //   - Same backend, same context, same options: same answer. There is no chance in here.
 //
+// A model's canvas may be shifted ([Options].Shift, model.Scheme): its rows then answer for
+// the position after them, as context rows do, and which row answers for the first position
+// depends on whether anything is decided yet. Only decoder.look knows of it.
+//
+// An answer may have to begin with something ([Options].Begin): those tokens are decided
+// one a forward by the causal reading, in every mode.
+//
 // Commit with next: the last token of a context is kept unread (pending) and read by the
 // first forward that also looks at a canvas. When a block is finished its tokens become
 // pending, together with the token before it, which is read a second time: only now is it
