@@ -23,8 +23,14 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "seedling")
-	if err := os.Symlink(self, name); err != nil {
-		t.Skip("no symbolic links here:", err)
+	if err := os.Link(self, name); err != nil { // another file system
+		data, err := os.ReadFile(self)
+		if err == nil {
+			err = os.WriteFile(name, data, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := exec.CommandContext(t.Context(), name, args...)
 	c.Env = append(os.Environ(), "SEEDLING_TOKEN=")

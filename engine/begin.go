@@ -61,9 +61,8 @@ func beginning(tok *tokenizer.Tokenizer, word string) func([]backend.TokenID) ([
 		}
 		forbid := make([]backend.TokenID, 0, tok.Size())
 		for id := range int32(tok.Size()) {
-			b := tok.Token(id)
-			n := min(len(b), len(rest))
-			if n == 0 || tok.IsSpecial(id) || string(b[:n]) != rest[:n] {
+			b := tok.Token(id) // of special tokens none
+			if len(b) == 0 || b[0] != rest[0] || !strings.HasPrefix(rest, string(b[:min(len(b), len(rest))])) {
 				forbid = append(forbid, backend.TokenID(id))
 			}
 		}

@@ -71,27 +71,53 @@ func TestBeginning(t *testing.T) {
 }
 
 // At every character of a line, inside words and behind spaces, the answer is the rest of
-// the line: no byte that stands there comes again, none is lost, in every mode.
+// the line: no byte that stands there comes again, none is lost, in every mode, by a canvas
+// that foretells its own tokens and by one that foretells the next.
 func TestEveryPlaceOfALine(t *testing.T) {
-	s := newScript(play)
-	e := New(s.model(false), s, Options{})
-	defer e.Close()
-	from := strings.Index(play, "\tvalue7")
-	to := from + strings.IndexByte(play[from:], '\n')
-	for _, m := range modes {
-		for at := from; at < to; at++ {
-			if !utf8.RuneStart(play[at]) {
-				continue
+	for _, shift := range []bool{false, true} {
+		s := newScript(play)
+		s.shift = shift
+		e := New(s.model(false), s, Options{})
+		defer e.Close()
+		from := strings.Index(play, "\tvalue7")
+		to := from + strings.IndexByte(play[from:], '\n')
+		for _, m := range modes {
+			for at := from; at < to; at++ {
+				if !utf8.RuneStart(play[at]) {
+					continue
+				}
+				done := ""
+				res, err := e.Generate(context.Background(), Request{Prefix: play[:at], MaxTokens: 100, Stop: oneLine, Decode: m, Score: true,
+					Watch: func(s Step) { done = s.Done }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := play[at:to]; res.Text != want || res.Stop != "line" || !strings.HasPrefix(want+"\n", done) {
+					t.Errorf("%v, shift %t, after %q: %q (%s), watched as %q, want %q", m, shift, play[at-5:at], res.Text, res.Stop, done, want)
+				}
 			}
-			done := ""
-			res, err := e.Generate(context.Background(), Request{Prefix: play[:at], MaxTokens: 100, Stop: oneLine, Decode: m, Score: true,
-				Watch: func(s Step) { done = s.Done }})
-			if err != nil {
+		}
+	}
+}
+
+// What a person writes stands, whatever the model would rather have: the sequence goes on
+// from the very bytes of the prefix. Were the beginning not forced, the answer would be the
+// end of another word than the one begun.
+func TestAnotherWordThanTheModels(t *testing.T) {
+	for _, m := range modes {
+		for _, word := range []string{"vaX", "other.", " q", "größer"} {
+			s := newScript(play)
+			e := New(s.model(false), s, Options{})
+			prefix := play[:strings.Index(play, "value7")] + word
+			if _, err := e.Generate(context.Background(), Request{Prefix: prefix, MaxTokens: 30, Stop: oneLine, Decode: m, Score: true}); err != nil {
 				t.Fatal(err)
 			}
-			if want := play[at:to]; res.Text != want || res.Stop != "line" || !strings.HasPrefix(want+"\n", done) {
-				t.Errorf("%v, after %q: %q (%s), watched as %q, want %q", m, play[at-5:at], res.Text, res.Stop, done, want)
+			for q, tokens := range s.seqs {
+				if text := string(tokenizer.Decode(s.tok, nil, tokens)); q != backend.Root && !strings.HasPrefix(text, prefix[:len(prefix)-1]) {
+					t.Errorf("%v: after %q the sequence holds %q", m, word, text[max(0, len(text)-20):])
+				}
 			}
+			e.Close()
 		}
 	}
 }

@@ -25,9 +25,10 @@ var vocabulary = sync.OnceValue(func() *tokenizer.Tokenizer {
 // script is a model that knows one text by heart: where the prefix ends in a place of the
 // text, it goes on with it, surely, and then ends. So what an answer must be is known.
 type script struct {
-	text string
-	tok  *tokenizer.Tokenizer
-	end  backend.TokenID
+	text  string
+	shift bool // a canvas row predicts the token after its own
+	tok   *tokenizer.Tokenizer
+	end   backend.TokenID
 
 	limits backend.Limits
 	seqs   map[backend.Sequence][]backend.TokenID
@@ -48,7 +49,7 @@ func newScript(text string) *script {
 
 func (s *script) model(revises bool) Model {
 	c := model.Config{VocabSize: s.tok.Size(), MaxPositions: s.limits.Positions}
-	c.Seedling = model.Scheme{BlockSize: 8, CanvasMark: true, Revises: revises,
+	c.Seedling = model.Scheme{BlockSize: 8, CanvasMark: true, Revises: revises, Shift: s.shift,
 		Tokens: model.SpecialTokens{Mask: 0, End: 1, Suffix: 2, Prefix: 3, Draft: 4, Path: 5, Repo: 6, Delete: 7, Insert: 8}}
 	return Model{Name: "script", Config: c, Tokenizer: s.tok}
 }
@@ -103,22 +104,40 @@ func (s *script) Forward(ctx context.Context, b backend.Batch) ([]backend.Top, e
 	tokens := slices.Clone(s.seqs[seq])
 	first := len(tokens)
 	var tops []backend.Top
+	var seen []backend.TokenID // what a canvas goes on from
 	for i, r := range b.Rows {
 		if r.Seq != seq || int(r.Pos) != first+i || int(r.Pos) >= s.limits.Positions {
 			return nil, fmt.Errorf("%w: row %d: %+v after %d tokens", backend.ErrBatch, i, r, first)
 		}
-		ahead := i - (len(tokens) - first) // of a canvas row
-		if r.Kind == backend.Context {
-			if i > len(tokens)-first {
+		cell := i - (len(tokens) - first) // of a canvas row
+		var best backend.TokenID
+		switch {
+		case r.Kind == backend.Context:
+			if cell > 0 {
 				return nil, fmt.Errorf("%w: context after canvas", backend.ErrBatch)
 			}
-			tokens, ahead = append(tokens, r.Token), 0
+			tokens = append(tokens, r.Token)
 			s.contextRows++
+			best = s.after(tokens, 0)
+		default:
+			if cell == 0 {
+				if seen = slices.Clone(tokens); s.shift && r.Token != 0 { // the last context token leads
+					seen = append(seen, r.Token)
+				}
+			}
+			if s.shift && len(seen) == len(tokens) {
+				cell++
+			}
+			best = s.after(seen, cell)
 		}
 		if r.Want == 0 {
 			continue
 		}
-		t := backend.Top{Row: i, Best: s.after(tokens, ahead), Prob: 0.97, Second: 9, SecondProb: 0.01, TargetLog: -7}
+		if slices.Contains(b.Forbid, best) { // the first byte that is left
+			for best = 9; slices.Contains(b.Forbid, best); best++ {
+			}
+		}
+		t := backend.Top{Row: i, Best: best, Prob: 0.97, Second: 9, SecondProb: 0.01, TargetLog: -7}
 		if r.Target == t.Best {
 			t.TargetLog = -0.03
 		}

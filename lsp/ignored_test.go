@@ -62,8 +62,14 @@ func ignoredByGit(t testing.TB, root string, paths []string) map[string]bool {
 
 func repository(t testing.TB, root string) {
 	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no git: CI must have it")
+		}
+		t.Skip("no git to compare with")
+	}
 	if out, err := exec.Command("git", "init", "-q", root).CombinedOutput(); err != nil {
-		t.Fatalf("git init: %v: %s (these tests need git)", err, out)
+		t.Fatalf("git init: %v: %s", err, out)
 	}
 }
 

@@ -110,6 +110,25 @@ func (d drawn) greedy() (tokens []backend.TokenID, reason Reason) {
 	return tokens, Budget
 }
 
+// A draft costs rows: while drafts fail they must become rare, while they hold as wide as
+// the block. Without this verify would cost several times causal decoding for nothing.
+func TestAppetite(t *testing.T) {
+	eachShift(t, func(t *testing.T, shift bool) {
+		for _, tt := range []struct {
+			agree          uint64
+			forwards, rows int // at the most
+		}{{0, 40, 40 + 24}, {10, 12, 90}} {
+			d := drawn{f: newFake(5), context: []backend.TokenID{7, 8, 9}, opt: Options{
+				Settings: Settings{DraftThreshold: 0.01}, BlockSize: 8, MaxTokens: 40, Tokens: fakeTokens}}
+			d.f.agree, d.f.shift, d.f.enders = tt.agree, shift, -20
+			r, _ := d.run(t, Verify, 1)
+			if len(r.Tokens) != 40 || r.Forwards > tt.forwards || d.f.asked > tt.rows {
+				t.Errorf("of 10 drafts %d agree: %d tokens in %d forwards, %d rows asked; want at most %d and %d", tt.agree, len(r.Tokens), r.Forwards, d.f.asked, tt.forwards, tt.rows)
+			}
+		}
+	})
+}
+
 // If drafts could change what is written, verify would not be worth its name: it must
 // give the very tokens, the reason and the likelihoods of greedy causal decoding, whatever
 // the drafts are worth, in no more forwards.

@@ -147,8 +147,8 @@ type Result struct {
 	Forwards int
 	Blocks   int
 	// LogProbs holds the causal log-probability (nats; where Begin holds, among what it
-	// leaves) of each token of Decided, from the first on, as far as they were read: all of Tokens with Options.Score, in Causal and
-	// in Verify, unless the deadline came.
+	// leaves) of each token of Decided, from the first on, as far as they were read: all of
+	// Tokens with Options.Score, in Causal and in Verify, unless the deadline came.
 	LogProbs []float32
 }
 

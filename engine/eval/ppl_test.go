@@ -177,10 +177,11 @@ func pplUniform(t *testing.T, shift bool) {
 		}
 		blocks += n
 	}
-	if rep.ELBOTokens%(16*Draws) != 0 || rep.ELBOTokens < 16*blocks || b.masked[15] == 0 || b.masked[1] == 0 {
+	// Draws that hid nothing need no forward, and count: without them 1/u weighs too much.
+	if rep.ELBOTokens%(16*Draws) != 0 || rep.ELBOTokens <= 16*blocks || b.masked[15] == 0 || b.masked[1] == 0 {
 		t.Errorf("%d positions behind the bound, canvases by masks %v", rep.ELBOTokens, b.masked)
 	}
-	if share := rep.ELBONats / nats; share < 0.9 || share > 1.1 {
+	if share := rep.ELBONats / nats; share < 0.93 || share > 1.1 {
 		t.Errorf("the bound is %.3f of the uniform model's nats over %d blocks", share, blocks)
 	}
 	t.Logf("the bound is %.4f of the uniform model's nats over %d draws", rep.ELBONats/nats, blocks)

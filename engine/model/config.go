@@ -45,8 +45,8 @@ type Scheme struct {
 	// position is left out: nothing is asked of it.
 	Shift bool `json:"shift"`
 	// CanvasMark: the embedding of the mask token is added to that of every visible
-	// canvas token, so that a row knows that it is canvas and is asked for its own
-	// token; a masked position is the mask's embedding alone.
+	// canvas token, so that a row knows that it is canvas and sees what stands after it; a
+	// masked position is the mask's embedding alone.
 	CanvasMark bool `json:"canvas_mark"`
 	// BlockSize is the canvas size the checkpoint is served with unless told otherwise.
 	BlockSize int `json:"block_size"`

@@ -174,6 +174,13 @@ func TestResumeRefuses(t *testing.T) {
 			}
 		}
 	}
+	own := tinyOptions(t, t.TempDir())
+	tsc := tinySettings("tsc")
+	lossesOf(t, start(t, tsc, own), 1)
+	own.Resume, tsc.Shift = true, !tsc.Shift
+	if _, err := New(tsc, own); err == nil || !strings.Contains(err.Error(), "the setting shift is") {
+		t.Errorf("a canvas that changes what it foretells under way: %v", err)
+	}
 	if after, err := os.ReadFile(checkpointPath(dir)); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("a refused run changed the checkpoint (%v)", err)
 	}

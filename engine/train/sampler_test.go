@@ -392,6 +392,21 @@ func TestNoHeldOutText(t *testing.T) {
 	}
 }
 
+// TestReportsCompare: runs of different seeds train on different text and report on the
+// same. Were it otherwise, a run's figures could not be held against another's.
+func TestReportsCompare(t *testing.T) {
+	s := samplerSettings("tsc")
+	a := start(t, s, tinyOptions(t, t.TempDir()))
+	s.Seed += 4
+	b := start(t, s, tinyOptions(t, t.TempDir()))
+	if slices.Equal(a.data.Micro(0, 1).Token, b.data.Micro(0, 1).Token) {
+		t.Error("two seeds train on the same text")
+	}
+	if !slices.Equal(a.held.Micro(0, 1).Token, b.held.Micro(0, 1).Token) {
+		t.Error("two seeds report on different text")
+	}
+}
+
 // TestSamplerOddCorpora: corpora of which hardly a document can be made end with an error
 // or a batch, never with a loop without end or a panic.
 func TestSamplerOddCorpora(t *testing.T) {

@@ -67,7 +67,8 @@ type Settings struct {
 	SaveEvery  float64 `json:"save_every"`  // minutes between checkpoints
 }
 
-// DefaultSettings are those of the first built-in model for a stage.
+// DefaultSettings are those of a stage of the built-in model but for its length, schedule
+// and seed, which each run sets (engine/train/runs).
 func DefaultSettings(stage string) Settings {
 	s := Settings{Stage: stage, Seed: 1,
 		Hidden: 256, Intermediate: 768, Layers: 6, Heads: 4, KVHeads: 2, HeadDim: 64, Positions: 1024,
