@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -405,7 +406,13 @@ func TestSpeculation(t *testing.T) {
 	e := New(s.model(false), s, Options{})
 	defer e.Close()
 	pass := make(chan Priority) // a forward stands here until it is let through
-	s.fail = func() error { pass <- e.running(); return nil }
+	var standing atomic.Int32
+	s.fail = func() error {
+		standing.Add(1)
+		defer standing.Add(-1)
+		pass <- e.running()
+		return nil
+	}
 	ask := func(document string, p Priority) chan error {
 		done := make(chan error, 1)
 		go func() {
@@ -441,7 +448,9 @@ func TestSpeculation(t *testing.T) {
 		t.Errorf("undisturbed speculation: %v", err)
 	}
 	idle = ask("b", Speculative)
-	for e.running() != Speculative {
+	// It must stand in its forward: one that only has the device would leave at once when
+	// it is superseded, and the other would not be seen to wait.
+	for standing.Load() != 1 {
 		time.Sleep(time.Millisecond)
 	}
 	other := ask("c", Typed)
