@@ -118,6 +118,7 @@ func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, erro
 		MaxTokens: req.MaxTokens,
 		Positions: positions,
 		Tokens:    e.model.tokens(),
+		Context:   tokens,
 		Shift:     e.model.Config.Seedling.Shift,
 		Revises:   e.model.Config.Seedling.Revises,
 		Score:     req.Score,

@@ -383,7 +383,7 @@ func TestWatch(t *testing.T) {
 			}
 			text = st.Done
 			for _, c := range st.Cells {
-				if c.Masked != (c.Text == "") || !c.Masked && c.Prob != 0.97 {
+				if c.Masked != (c.Text == "") || !c.Masked && c.Prob != 0.97 && (mode != denoise.Verify || c.Changed || c.Prob != 0) {
 					t.Errorf("mode %d: %+v", mode, c)
 				}
 				text += c.Text

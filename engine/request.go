@@ -68,7 +68,7 @@ type Cell struct {
 	Text    string // decoded bytes of the token; empty while masked
 	Masked  bool
 	Changed bool    // decided or revised in this step
-	Prob    float32 // probability at which it was decided
+	Prob    float32 // probability at which it was decided; 0: part of a draft that was found, not foretold
 }
 
 // Result is an answer. An empty Text with Stop "none" is an answer too.

@@ -32,7 +32,8 @@ type decoder struct {
 	forwards int
 	blocks   int
 
-	rows    []backend.Row // reused
+	rows    []backend.Row     // reused
+	text    []backend.TokenID // context and out, for lookup
 	shifted []canvasRow
 	cells   []Cell
 }

@@ -18,6 +18,9 @@
 // An answer may have to begin with something ([Options].Begin): those tokens are decided
 // one a forward by the causal reading, in every mode.
 //
+// [Verify] drafts from what repeats in the context ([Options].Context, lookup.go) before it
+// denoises a draft: that costs no forward, only rows.
+//
 // Commit with next: the last token of a context is kept unread (pending) and read by the
 // first forward that also looks at a canvas. When a block is finished its tokens become
 // pending, together with the token before it, which is read a second time: only now is it

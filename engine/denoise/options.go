@@ -77,6 +77,9 @@ type Options struct {
 	MaxTokens int // of the answer, the end token not counted
 	Positions int // tokens that context and answer may take together; 0: what the backend holds
 	Tokens    Tokens
+	// Context holds the tokens of the context, pending ones too: Verify drafts from what
+	// repeats in it. nil: it does not.
+	Context []backend.TokenID
 	// Shift: a canvas row of the model foretells the token after it (model.Scheme.Shift).
 	Shift bool
 	// Revises: the model was trained to revise. Without it nothing is revised.
@@ -117,7 +120,7 @@ type Cell struct {
 	Token   backend.TokenID // the mask token while masked
 	Masked  bool
 	Changed bool    // decided or revised by this forward
-	Prob    float32 // at which it was decided
+	Prob    float32 // at which it was decided; 0 in a draft from what repeats
 }
 
 // Reason says why a run ended.

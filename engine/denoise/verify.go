@@ -12,16 +12,19 @@ import (
 const rideAlong = 0.5
 
 // causal writes what greedy causal decoding writes. In Verify, each forward reads the
-// token that is known to come next and a draft after it, and looks at a canvas of masks
-// behind them, for the next draft, in one denoising step. What the causal reading agrees
+// token that is known to come next and a draft after it. What the causal reading agrees
 // with is accepted, and at the first disagreement its own token: at least one token a
-// forward, as without any draft.
+// forward, as without any draft. A draft is what followed the newest tokens before
+// (lookup); where nothing repeats, the forward looks at a canvas of masks behind its rows,
+// and one denoising step gives the next draft.
 //
 // (More steps a draft would be better drafts, but forwards that may bring nothing.)
 func (d *decoder) causal(ctx context.Context) error {
 	d.pending[len(d.pending)-1].want = backend.WantTop
-	var draft []backend.Top // read with the pending rows, not accepted yet
-	ride, hope := true, appetite{width: firstDraft}
+	draft := d.repeat(len(d.pending)) // read with the pending rows, not accepted yet
+	d.expect(draft)
+	// ride: a canvas may go behind the draft; denoised: the draft comes from one.
+	ride, denoised, hope := len(draft) == 0, false, appetite{width: firstDraft}
 	for ; ; d.blocks++ {
 		if d.room == 0 {
 			d.reason = Budget
@@ -42,26 +45,37 @@ func (d *decoder) causal(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(draft) > 0 {
+		if denoised {
 			hope.learn(len(d.out)-n-1, d.opt.BlockSize)
 		}
-		draft, ride = nil, true
-		if !over && held {
+		draft, ride, denoised = nil, true, false
+		if !over {
+			draft = d.repeat(1)
+		}
+		switch {
+		case len(draft) > 0:
+			ride = false
+		case !over && held:
 			draft, ride = d.draft(guesses)
-			if len(canvas) > 0 && len(draft) == 0 {
+			if denoised = len(draft) > 0; !denoised && len(canvas) > 0 {
 				hope.learn(0, d.opt.BlockSize)
 			}
 		}
-		d.show(n, tops, draft)
+		d.show(n, tops, draft, over)
 		if over {
 			d.blocks++
 			return nil
 		}
 		d.pending = d.pending[:0]
 		d.pending = append(d.pending, contextRow{token: d.out[len(d.out)-1], want: backend.WantTop, target: backend.NoToken})
-		for _, t := range draft {
-			d.pending = append(d.pending, contextRow{token: t.Best, want: backend.WantTop, target: backend.NoToken})
-		}
+		d.expect(draft)
+	}
+}
+
+// expect makes a draft pending.
+func (d *decoder) expect(draft []backend.Top) {
+	for _, t := range draft {
+		d.pending = append(d.pending, contextRow{token: t.Best, want: backend.WantTop, target: backend.NoToken})
 	}
 }
 
@@ -149,8 +163,9 @@ func (d *decoder) draft(guesses []backend.Top) (draft []backend.Top, ride bool) 
 	return draft, likely >= rideAlong
 }
 
-// show lets people watch: what the forward accepted after n tokens, and the next draft.
-func (d *decoder) show(n int, tops, draft []backend.Top) {
+// show lets people watch: what the forward accepted after n tokens, the end if the run is
+// over with it, and else the next draft.
+func (d *decoder) show(n int, tops, draft []backend.Top, over bool) {
 	if d.opt.Watch == nil {
 		return
 	}
@@ -158,7 +173,7 @@ func (d *decoder) show(n int, tops, draft []backend.Top) {
 	for i, t := range d.out[n:] {
 		d.cells = append(d.cells, Cell{Token: t, Changed: true, Prob: tops[i].Prob})
 	}
-	if d.reason == Ended && len(d.out)-n < len(tops) && tops[len(d.out)-n].Best == d.opt.Tokens.End {
+	if over && d.reason == Ended && len(d.out)-n < len(tops) && tops[len(d.out)-n].Best == d.opt.Tokens.End {
 		d.cells = append(d.cells, Cell{Token: d.opt.Tokens.End, Changed: true, Prob: tops[len(d.out)-n].Prob})
 	}
 	for _, t := range draft {
