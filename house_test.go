@@ -21,18 +21,19 @@ var mayImport = map[string][]string{
 	"lsp/demo":             {"lsp", "engine"},
 	"infill":               {"treesitter", "engine"},
 	"treesitter":           {},
-	"engine":               {"engine/backend", "engine/model", "engine/tokenizer", "engine/denoise"},
+	"engine":               {"engine/backend", "engine/model", "engine/tokenizer", "engine/denoise", "engine/memory"},
+	"engine/memory":        {"engine/backend"},
 	"engine/backend":       {},
 	"engine/model":         {"engine/backend"}, // token ids
 	"engine/tokenizer":     {},
-	"engine/denoise":       {"engine/backend"},
+	"engine/denoise":       {"engine/backend", "engine/memory"},
 	"engine/cpu":           {"engine/backend", "engine/model", "engine/cpu/kernels"},
 	"engine/cpu/kernels":   {},
 	"engine/train":         {"engine", "engine/backend", "engine/model", "engine/tokenizer", "engine/train/kernels", "treesitter"},
 	"engine/train/kernels": {},
 
 	"engine/train/kernels/emulated": {"engine/train/kernels"}, // for tests
-	"engine/eval":                   {"engine", "engine/backend", "engine/denoise", "engine/model", "engine/tokenizer", "infill", "treesitter"},
+	"engine/eval":                   {"engine", "engine/backend", "engine/denoise", "engine/memory", "engine/model", "engine/tokenizer", "infill", "treesitter"},
 	"engine/weights":                {},
 }
 

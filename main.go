@@ -392,6 +392,7 @@ func (t *trainCmd) Run(ctx context.Context, c *cli) error {
 type evalCmd struct {
 	Infill evalInfillCmd `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
 	Ppl    evalPplCmd    `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
+	Memory evalMemoryCmd `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
 }
 
 type evalFlags struct {
@@ -405,6 +406,7 @@ type evalInfillCmd struct {
 	evalFlags
 	Kinds     []string `help:"Only these kinds: single_line, line_end, statement, block, function." sep:","`
 	Threshold float32  `help:"Probability at which diffusion decides a position; 0: the default."`
+	Memory    string   `help:"What is remembered: the file and its folder's others, the file alone, or nothing." enum:"folder,file,none" default:"folder"`
 }
 
 func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
@@ -426,10 +428,13 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}})
+	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 	defer e.Close()
+	if v.Memory != "folder" {
+		files = nil
+	}
 	bar := progress(len(cases), "cases")
-	rep, err := eval.Infill(ctx, e, m.name, cases, v.Seed, func(n int) { bar.Set(n) })
+	rep, err := eval.Infill(ctx, e, m.name, cases, files, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err
@@ -464,6 +469,31 @@ func (v *evalPplCmd) Run(ctx context.Context, c *cli) error {
 	}
 	fmt.Printf("%s, %d windows, %d tokens (%.2f bytes each)\ncausal  %.4f nats/token  %.4f bits/byte\nELBO    %.4f nats/token  %.4f bits/byte\n",
 		rep.Model, rep.Files, rep.Tokens, float64(rep.Bytes)/float64(rep.Tokens), rep.ARNats, rep.ARBits, rep.ELBONats, rep.ELBOBits)
+	return nil
+}
+
+type evalMemoryCmd struct{ evalFlags }
+
+func (v *evalMemoryCmd) Run(ctx context.Context, c *cli) error {
+	files, err := eval.Files(ctx, v.Data)
+	if err != nil {
+		return err
+	}
+	m, err := c.load()
+	if err != nil {
+		return err
+	}
+	defer m.cpu.Close()
+	bar := progress(v.Cases, "places")
+	rep, err := eval.Memory(ctx, m.cpu, m.weights.Config, m.tok, m.name, files, v.Cases, v.Seed, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
 	return nil
 }
 

@@ -77,7 +77,7 @@ func TestEveryPlaceOfALine(t *testing.T) {
 	for _, shift := range []bool{false, true} {
 		s := newScript(play)
 		s.shift = shift
-		e := New(s.model(false), s, Options{})
+		e := New(s.model(false), s, Options{MemoryTokens: -1})
 		defer e.Close()
 		from := strings.Index(play, "\tvalue7")
 		to := from + strings.IndexByte(play[from:], '\n')
@@ -107,7 +107,7 @@ func TestAnotherWordThanTheModels(t *testing.T) {
 	for _, m := range modes {
 		for _, word := range []string{"vaX", "other.", " q", "größer"} {
 			s := newScript(play)
-			e := New(s.model(false), s, Options{})
+			e := New(s.model(false), s, Options{MemoryTokens: -1})
 			prefix := play[:strings.Index(play, "value7")] + word
 			if _, err := e.Generate(context.Background(), Request{Prefix: prefix, MaxTokens: 30, Stop: oneLine, Decode: m, Score: true}); err != nil {
 				t.Fatal(err)
@@ -131,7 +131,7 @@ func TestLineLogProb(t *testing.T) {
 		}
 	}
 	s := newScript(play)
-	e := New(s.model(false), s, Options{})
+	e := New(s.model(false), s, Options{MemoryTokens: -1})
 	defer e.Close()
 	at := strings.Index(play, "\tvalue7")
 	req := Request{Document: "a", Prefix: play[:at+1], MaxTokens: 60, Decode: denoise.Causal}

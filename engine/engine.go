@@ -7,6 +7,7 @@ import (
 
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/engine/memory"
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/tokenizer"
 )
@@ -28,18 +29,23 @@ type Options struct {
 	// Fallback makes the backend that takes over when the first one fails. It is called at
 	// most once. nil: a failure is every request's error from then on.
 	Fallback func() (backend.Backend, error)
+	// MemoryTokens bounds what is remembered of other documents (Remember), in tokens of
+	// 12 bytes. 0: memory.DefaultTokens; below 0 nothing is, nor is the request's own text.
+	MemoryTokens int
 	// Report is told of a backend's failure, once, from inside Generate. nil: nobody is.
 	Report func(error)
 }
 
 // Engine answers requests with one model on one device. It is safe for concurrent use.
 type Engine struct {
-	model  Model
-	opt    Options
-	broken error // of New
-	queue  queue
-	recall recall
-	close  func() error
+	model        Model
+	opt          Options
+	broken       error // of New
+	queue        queue
+	recall       recall
+	memory       *memory.Store // of other documents; nil: none
+	surroundings surroundings
+	close        func() error
 
 	// device is owned by the request that the queue lets through.
 	device struct {
@@ -67,6 +73,9 @@ func New(m Model, b backend.Backend, opt Options) *Engine {
 		opt.Contexts = 4
 	}
 	e := &Engine{model: m, opt: opt, broken: m.check()}
+	if opt.MemoryTokens >= 0 {
+		e.memory = memory.NewStore(opt.MemoryTokens)
+	}
 	e.queue.init()
 	e.use(b)
 	e.close = sync.OnceValue(func() error {

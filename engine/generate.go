@@ -118,7 +118,7 @@ func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, erro
 		MaxTokens: req.MaxTokens,
 		Positions: positions,
 		Tokens:    e.model.tokens(),
-		Context:   tokens,
+		Memory:    e.recollection(req, w),
 		Shift:     e.model.Config.Seedling.Shift,
 		Revises:   e.model.Config.Seedling.Revises,
 		Score:     req.Score,
@@ -188,7 +188,8 @@ func (e *Engine) finish(req Request, res Result, out denoise.Result, ans *answer
 		ans.ends = ans.ends[:covering(ans.ends, valid)]
 		ans.ends[len(ans.ends)-1] = valid
 		question := req
-		question.Stop, question.Watch = nil, nil
+		question.Stop, question.Watch, question.Clean = nil, nil, nil
+		question.Above, question.Below = "", ""
 		e.recall.put(req.Document, &recalled{req: question, text: res.Text, decided: string(ans.buf[:valid]),
 			ends: ans.ends, logs: out.LogProbs, ruled: stopped, result: res})
 	}

@@ -49,14 +49,15 @@ func anyPlace(t *rapid.T, label string, max int) int {
 
 // Typing along must give what asking anew gives, in every mode and at every character:
 // else the ghost text would change under a person's hands. Where it answers, no forward
-// may be made; where something else is typed, none may be saved.
+// may be made; where something else is typed, none may be saved. (Without memory: what it
+// says depends on where tokens end, and asked anew they may end elsewhere.)
 func TestTypingAlongIsAskingAnew(t *testing.T) {
 	recalled := 0
 	rapid.Check(t, func(t *rapid.T) {
 		s, fresh := newScript(play), newScript(play)
-		e := New(s.model(false), s, Options{})
+		e := New(s.model(false), s, Options{MemoryTokens: -1})
 		defer e.Close()
-		other := New(fresh.model(false), fresh, Options{})
+		other := New(fresh.model(false), fresh, Options{MemoryTokens: -1})
 		defer other.Close()
 		at := anyPlace(t, "at", 1500)
 		req := Request{Document: "a", Suffix: "}\n", MaxTokens: 200, Stop: oneLine, Score: true,
@@ -363,7 +364,7 @@ func TestBrokenCharactersEndTheAnswer(t *testing.T) {
 func TestWatch(t *testing.T) {
 	for _, mode := range modes {
 		s := newScript(play)
-		e := New(s.model(true), s, Options{})
+		e := New(s.model(true), s, Options{MemoryTokens: -1})
 		var steps []Step
 		res, err := e.Generate(context.Background(), Request{Prefix: upTo(800), MaxTokens: 30, Decode: mode, Score: true,
 			Watch: func(st Step) { steps = append(steps, st) }})
@@ -383,7 +384,7 @@ func TestWatch(t *testing.T) {
 			}
 			text = st.Done
 			for _, c := range st.Cells {
-				if c.Masked != (c.Text == "") || !c.Masked && c.Prob != 0.97 && (mode != denoise.Verify || c.Changed || c.Prob != 0) {
+				if c.Masked != (c.Text == "") || !c.Masked && c.Prob != 0.97 {
 					t.Errorf("mode %d: %+v", mode, c)
 				}
 				text += c.Text

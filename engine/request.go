@@ -29,6 +29,15 @@ type Request struct {
 	Snippets []Snippet
 	Prefix   string // text before the gap, already windowed by the caller
 	Suffix   string // text after the gap, likewise
+	// Above and Below are the document's text before Prefix and after Suffix, or what of it
+	// is at hand: for the memory alone. They should stay the same while a person types. Clean
+	// is applied to them before they are remembered; nil: they are as they should be.
+	Above, Below string
+	Clean        func(string) string
+	// Own is the id under which a copy of the document is remembered (Engine.Remember): the
+	// request does not see it, it may be out of date. Empty: Document.
+	Own string
+
 	Priority Priority
 
 	Decode    denoise.Mode

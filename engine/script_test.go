@@ -26,7 +26,8 @@ var vocabulary = sync.OnceValue(func() *tokenizer.Tokenizer {
 // text, it goes on with it, surely, and then ends. So what an answer must be is known.
 type script struct {
 	text  string
-	shift bool // a canvas row predicts the token after its own
+	sure  float32 // probability of what it says
+	shift bool    // a canvas row predicts the token after its own
 	tok   *tokenizer.Tokenizer
 	end   backend.TokenID
 
@@ -41,7 +42,7 @@ type script struct {
 }
 
 func newScript(text string) *script {
-	return &script{text: text, tok: vocabulary(), end: 1,
+	return &script{text: text, sure: 0.97, tok: vocabulary(), end: 1,
 		limits: backend.Limits{Positions: 512, Sequences: 4, Rows: 96},
 		rest:   map[int][]backend.TokenID{},
 		seqs:   map[backend.Sequence][]backend.TokenID{backend.Root: nil}}
@@ -137,7 +138,7 @@ func (s *script) Forward(ctx context.Context, b backend.Batch) ([]backend.Top, e
 			for best = 9; slices.Contains(b.Forbid, best); best++ {
 			}
 		}
-		t := backend.Top{Row: i, Best: best, Prob: 0.97, Second: 9, SecondProb: 0.01, TargetLog: -7}
+		t := backend.Top{Row: i, Best: best, Prob: s.sure, Second: 9, SecondProb: 0.01, TargetLog: -7}
 		if r.Target == t.Best {
 			t.TargetLog = -0.03
 		}

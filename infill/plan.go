@@ -150,9 +150,13 @@ func (p Plan) Request() engine.Request {
 	if tokens <= 0 {
 		tokens = map[Mode]int{Line: 64, Block: 192, Function: 320}[p.Mode]
 	}
+	above, below := p.beyond()
 	return engine.Request{
 		Document:  id,
 		Path:      shortPath(p.doc.Path),
+		Above:     above,
+		Below:     below,
+		Clean:     func(text string) string { return lineFeeds(HideSecrets(text)) },
 		Prefix:    lineFeeds(hide(p.doc.Text, p.prefix, p.hidden)),
 		Suffix:    lineFeeds(hide(p.doc.Text, p.suffix, p.hidden)),
 		Priority:  p.opt.Priority,

@@ -56,6 +56,28 @@ func suffixWindow(text string, at, size int) window {
 	return window{start: at, end: max(boundary(text, end), at)}
 }
 
+const (
+	// beyondBytes of the document on each side of the windows are for the engine's memory.
+	beyondBytes = 64 << 10
+	// beyondStep: the text below begins at a multiple of it from the document's end, so that
+	// it seldom changes while the cursor moves.
+	beyondStep = 4 << 10
+)
+
+// beyond is what stands before and after the windows: where the model does not see it, the
+// memory may. Typing leaves both as they are while it leaves the windows' edges.
+func (p Plan) beyond() (above, below string) {
+	text := p.doc.Text
+	from := max(0, p.prefix.start-beyondBytes)
+	from += (beyondStep - from%beyondStep) % beyondStep
+	above = text[boundary(text, min(from, p.prefix.start)):p.prefix.start]
+	if rest := (len(text) - p.suffix.end) / beyondStep * beyondStep; rest > 0 {
+		at := boundary(text, len(text)-rest)
+		below = text[at:boundary(text, min(len(text), at+beyondBytes))]
+	}
+	return above, below
+}
+
 // lineFeeds is text with every CR LF made LF, and however many carriage returns stand
 // before a line feed. Lone ones stay.
 func lineFeeds(text string) string {

@@ -22,12 +22,13 @@ func (d *decoder) begin(ctx context.Context) (over bool, err error) {
 			d.keep, d.reason = n, Budget
 			return true, nil
 		}
-		d.pending[len(d.pending)-1].want = backend.WantTop
+		g := d.guess(d.out, forbid)
+		d.pending[len(d.pending)-1].said(g)
 		known, _, err := d.forward(ctx, nil, forbid)
 		if err != nil {
 			return true, d.late(err, d.out)
 		}
-		next := known[0]
+		next := mixed(known[0], g)
 		d.out = append(d.out, next.Best)
 		d.logs = append(d.logs, log(next.Prob))
 		d.pending = append(d.pending[:0], contextRow{token: next.Best, target: backend.NoToken})

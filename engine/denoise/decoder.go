@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/memory"
 )
 
 // decoder is the state of a run.
@@ -32,8 +33,8 @@ type decoder struct {
 	forwards int
 	blocks   int
 
-	rows    []backend.Row     // reused
-	text    []backend.TokenID // context and out, for lookup
+	rows    []backend.Row  // reused
+	guesses []memory.Guess // for the rows whose top is wanted
 	shifted []canvasRow
 	cells   []Cell
 }
@@ -90,7 +91,7 @@ func (d *decoder) forward(ctx context.Context, canvas []canvasRow, forbid []back
 				continue
 			}
 			switch r := d.pending[top.Row]; {
-			case r.want&backend.WantTarget != 0:
+			case r.want&backend.WantTop == 0:
 				d.logs = append(d.logs, top.TargetLog)
 			default:
 				known = append(known, top)

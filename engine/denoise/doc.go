@@ -18,8 +18,9 @@
 // An answer may have to begin with something ([Options].Begin): those tokens are decided
 // one a forward by the causal reading, in every mode.
 //
-// [Verify] drafts from what repeats in the context ([Options].Context, lookup.go) before it
-// denoises a draft: that costs no forward, only rows.
+// What stands elsewhere in the code has its say in the causal reading ([Options].Memory):
+// the "causal" tokens and likelihoods above are those of the mixture. [Verify] drafts from
+// it before it denoises a draft: that costs no forward, only rows.
 //
 // Commit with next: the last token of a context is kept unread (pending) and read by the
 // first forward that also looks at a canvas. When a block is finished its tokens become

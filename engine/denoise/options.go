@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/memory"
 )
 
 // Defaults of Settings.
@@ -77,9 +78,9 @@ type Options struct {
 	MaxTokens int // of the answer, the end token not counted
 	Positions int // tokens that context and answer may take together; 0: what the backend holds
 	Tokens    Tokens
-	// Context holds the tokens of the context, pending ones too: Verify drafts from what
-	// repeats in it. nil: it does not.
-	Context []backend.TokenID
+	// Memory is mixed into every causal prediction, and gives Verify its first drafts. nil:
+	// there is none. Diffusion decides without it.
+	Memory *memory.Recollection
 	// Shift: a canvas row of the model foretells the token after it (model.Scheme.Shift).
 	Shift bool
 	// Revises: the model was trained to revise. Without it nothing is revised.
@@ -149,7 +150,7 @@ type Result struct {
 	Reason   Reason
 	Forwards int
 	Blocks   int
-	// LogProbs holds the causal log-probability (nats; where Begin holds, among what it
+	// LogProbs holds the causal log-probability (nats, by model and memory together; where Begin holds, among what it
 	// leaves) of each token of Decided, from the first on, as far as they were read: all of
 	// Tokens with Options.Score, in Causal and in Verify, unless the deadline came.
 	LogProbs []float32

@@ -14,14 +14,13 @@ const rideAlong = 0.5
 // causal writes what greedy causal decoding writes. In Verify, each forward reads the
 // token that is known to come next and a draft after it. What the causal reading agrees
 // with is accepted, and at the first disagreement its own token: at least one token a
-// forward, as without any draft. A draft is what followed the newest tokens before
-// (lookup); where nothing repeats, the forward looks at a canvas of masks behind its rows,
+// forward, as without any draft. A draft is what followed the newest tokens elsewhere
+// (memory); where none is known, the forward looks at a canvas of masks behind its rows,
 // and one denoising step gives the next draft.
 //
 // (More steps a draft would be better drafts, but forwards that may bring nothing.)
 func (d *decoder) causal(ctx context.Context) error {
-	d.pending[len(d.pending)-1].want = backend.WantTop
-	draft := d.repeat(len(d.pending)) // read with the pending rows, not accepted yet
+	draft := d.remembered(len(d.pending)) // read with the pending rows, not accepted yet
 	d.expect(draft)
 	// ride: a canvas may go behind the draft; denoised: the draft comes from one.
 	ride, denoised, hope := len(draft) == 0, false, appetite{width: firstDraft}
@@ -40,6 +39,9 @@ func (d *decoder) causal(ctx context.Context) error {
 		if err != nil {
 			return d.late(err, d.out)
 		}
+		for i := range tops {
+			tops[i] = mixed(tops[i], d.guesses[i])
+		}
 		n := len(d.out)
 		over, held, err := d.accept(tops, draft)
 		if err != nil {
@@ -50,7 +52,7 @@ func (d *decoder) causal(ctx context.Context) error {
 		}
 		draft, ride, denoised = nil, true, false
 		if !over {
-			draft = d.repeat(1)
+			draft = d.remembered(1)
 		}
 		switch {
 		case len(draft) > 0:
@@ -67,15 +69,8 @@ func (d *decoder) causal(ctx context.Context) error {
 			return nil
 		}
 		d.pending = d.pending[:0]
-		d.pending = append(d.pending, contextRow{token: d.out[len(d.out)-1], want: backend.WantTop, target: backend.NoToken})
+		d.pending = append(d.pending, contextRow{token: d.out[len(d.out)-1], target: backend.NoToken})
 		d.expect(draft)
-	}
-}
-
-// expect makes a draft pending.
-func (d *decoder) expect(draft []backend.Top) {
-	for _, t := range draft {
-		d.pending = append(d.pending, contextRow{token: t.Best, want: backend.WantTop, target: backend.NoToken})
 	}
 }
 
@@ -118,7 +113,7 @@ func (d *decoder) draftSize(n int) int {
 	return min(d.opt.BlockSize, d.room-len(d.out)-n, d.limits.Rows-len(d.pending))
 }
 
-// accept compares a draft with the causal predictions, tops[i] being that of draft[i] and
+// accept compares a draft with the causal predictions (memory mixed in), tops[i] being that of draft[i] and
 // the last one that of the token behind it. It forgets what was read of a wrong draft, and
 // reports whether the run is over and whether all of the draft held.
 func (d *decoder) accept(tops, draft []backend.Top) (over, held bool, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -17,6 +19,35 @@ import (
 // Generator answers requests: an engine, or a stand-in.
 type Generator interface {
 	Generate(ctx context.Context, r engine.Request) (engine.Result, error)
+}
+
+// neighbours lets a generator remember the files of one folder at a time.
+type neighbours struct {
+	files  []File
+	folder string
+	known  []string
+}
+
+// visit turns to a case's folder.
+func (n *neighbours) visit(g Generator, c Case) {
+	m, ok := g.(interface {
+		Remember(document, text string)
+		Forget(document string)
+	})
+	folder := path.Dir(c.Path)
+	if !ok || folder == n.folder {
+		return
+	}
+	for _, p := range n.known {
+		m.Forget(p)
+	}
+	n.folder, n.known = folder, n.known[:0]
+	for _, f := range n.files {
+		if path.Dir(f.Path) == folder {
+			m.Remember(f.Path, f.Text)
+			n.known = append(n.known, f.Path)
+		}
+	}
 }
 
 // Score is what a decoding mode reached on the cases of a kind.
@@ -75,7 +106,10 @@ type answered struct {
 }
 
 // Infill answers every case in every mode. progress is told the cases done.
-func Infill(ctx context.Context, g Generator, name string, cases []Case, seed uint64, progress func(done int)) (InfillReport, error) {
+//
+// around are files that a person would have beside the one worked in: of them those of a
+// case's own folder are remembered, if g can (engine.Engine.Remember).
+func Infill(ctx context.Context, g Generator, name string, cases []Case, around []File, seed uint64, progress func(done int)) (InfillReport, error) {
 	rep := InfillReport{Model: name, Cases: len(cases), Seed: seed, Decode: map[string]map[Kind]*Score{}}
 	sums := map[string]map[Kind]*tally{}
 	for _, m := range Modes {
@@ -84,7 +118,12 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, seed ui
 	}
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
+	known := neighbours{files: around}
+	if around != nil { // a folder is read once
+		cases = slices.SortedStableFunc(slices.Values(cases), func(a, b Case) int { return strings.Compare(path.Dir(a.Path), path.Dir(b.Path)) })
+	}
 	for i, c := range cases {
+		known.visit(g, c)
 		with, err := parser.Parse(c.Language, nil, c.Text)
 		if err != nil {
 			return rep, fmt.Errorf("parsing %s: %w", c.Path, err)
@@ -135,7 +174,7 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
 		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
 	s, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
-		r.Decode = mode
+		r.Decode, r.Own = mode, c.Path
 		return g.Generate(ctx, r)
 	})
 	if err != nil {

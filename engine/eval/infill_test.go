@@ -67,7 +67,7 @@ func infillWith(t *testing.T, n int, answer func(c Case) string) (InfillReport, 
 	}
 	o := &oracle{cases: cases, answer: answer, modes: map[denoise.Mode]int{}, first: map[denoise.Mode]int{}}
 	done := 0
-	rep, err := Infill(t.Context(), o, "fake", cases, 3, func(n int) { done = n })
+	rep, err := Infill(t.Context(), o, "fake", cases, nil, 3, func(n int) { done = n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestInfillError(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := errors.New("device lost")
-	if _, err := Infill(t.Context(), &oracle{cases: cases, err: lost}, "fake", cases, 3, nil); !errors.Is(err, lost) || !strings.Contains(err.Error(), cases[0].Path) {
+	if _, err := Infill(t.Context(), &oracle{cases: cases, err: lost}, "fake", cases, nil, 3, nil); !errors.Is(err, lost) || !strings.Contains(err.Error(), cases[0].Path) {
 		t.Errorf("%v", err)
 	}
 }
