@@ -3,6 +3,8 @@ package lsp
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -81,6 +83,13 @@ func (d *documents) get(u uri.URI) *snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.open[u]
+}
+
+// all are the open documents, in no order.
+func (d *documents) all() []*snapshot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.open))
 }
 
 // put makes a snapshot the newest of its document.

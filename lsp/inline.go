@@ -39,7 +39,9 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
 		return none, nil
 	}
+	defer s.study(gen, doc, set)
 	g, _, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
+		r.Own = rememberedAs(doc.uri)
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
 		if !invoked { // who asks by hand wants to see what there is

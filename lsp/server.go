@@ -52,6 +52,7 @@ type Server struct {
 	docs   documents
 	asked  requests
 
+	library       library
 	folders       workspace
 	ignores       ignores
 	watcher       watcher
@@ -123,6 +124,10 @@ func (s *Server) Serve(ctx context.Context, rwc io.ReadWriteCloser) error {
 	s.conn = jsonrpc2.NewConn(jsonrpc2.NewStream(in), jsonrpc2.WithCodec(codec{}))
 	s.client = protocol.ClientDispatcher(s.conn)
 	s.conn.Go(ctx, s.chain())
+	defer func() { // what is read of the workspace is read for nobody any more
+		cancel()
+		s.library.wait()
+	}()
 	defer s.watcher.close()
 	defer s.parser.Close() // what still parses goes on without trees
 	defer s.asked.cancelAll(protocol.ErrRequestCancelled)

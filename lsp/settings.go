@@ -32,6 +32,7 @@ type Settings struct {
 	MaxTokens         int      `json:"maxTokens" default:"0" min:"0" max:"1024" unit:"tokens" doc:"bound of a suggestion; 0: by what is completed"`
 	MaxFileKB         int      `json:"maxFileKB" default:"2048" min:"1" max:"65536" unit:"KB" doc:"larger documents are left alone"`
 	MinLogProb        float64  `json:"minLogProb" default:"-5" max:"0" unit:"nats" doc:"withhold automatic suggestions whose first line the model itself finds less likely than this (its log-probability; what that buys is on the card of the model); 0: withhold none"`
+	Remember          string   `json:"remember" default:"\"workspace\"" enum:"workspace folder open nothing" doc:"whose ways suggestions follow besides the file's own: those of the whole workspace (up to 2,000 files and 4 MB, read in the background, kept in memory), of the file's folder, of the open documents, or nobody's; what is left alone is not read"`
 	Status            bool     `json:"status" default:"false" doc:"send didChangeStatus as Copilot's server does, besides seedling/status"`
 }
 

@@ -59,10 +59,15 @@ func TestExcludedBy(t *testing.T) {
 // project is a workspace on disk with an editor in it.
 func project(t *testing.T, capabilities map[string]any, files map[string]string) (w *wireClient, root string, ask func(name string) bool) {
 	t.Helper()
+	return projectOf(t, says("x := 1"), capabilities, files)
+}
+
+func projectOf(t *testing.T, g Generator, capabilities map[string]any, files map[string]string) (w *wireClient, root string, ask func(name string) bool) {
+	t.Helper()
 	hermetic(t)
 	root = t.TempDir()
 	tree(t, root, files)
-	w = dial(t, says("x := 1"), Options{})
+	w = dial(t, g, Options{})
 	w.answers = map[string]string{}
 	w.call("initialize", map[string]any{"processId": nil, "rootUri": uri.File(root), "capabilities": map[string]any{"workspace": capabilities}})
 	w.notify("initialized", map[string]any{})

@@ -1,0 +1,205 @@
+package lsp
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.lsp.dev/uri"
+	"go.uber.org/zap"
+
+	"github.com/seedling-lsp/seedling/infill"
+	"github.com/seedling-lsp/seedling/treesitter"
+)
+
+// Bounds of what is read of a workspace.
+const (
+	libraryFiles  = 2000
+	libraryBytes  = 4 << 20
+	libraryFile   = 256 << 10            // larger files are left out
+	libraryPause  = 2 * time.Millisecond // after each file: a person is typing
+	libraryReread = 2 * time.Minute      // at the earliest, what changed on disk is read again
+)
+
+// rememberer is a Generator that can follow the ways of other documents.
+type rememberer interface {
+	Remember(document, text string)
+	Forget(document string)
+}
+
+// library lets the engine remember the code around the document that is worked in: the
+// other open documents, the files of its folder, and those of the workspace. It reads in
+// the background, after a request was answered, and what may not be suggested in is not
+// read either.
+type library struct {
+	mu      sync.Mutex
+	running bool
+	scope   string               // Settings.Remember that held
+	read    map[string]time.Time // roots, and when
+	files   map[string]fileState // by path
+	open    map[uri.URI]int32    // versions of open documents
+	done    sync.WaitGroup
+}
+
+type fileState struct {
+	changed time.Time
+	size    int64
+}
+
+// rememberedAs is the name under which the engine remembers a document: one for all the ways
+// in which clients write a file's URI.
+func rememberedAs(u uri.URI) string {
+	if p := pathOf(u); p != "" {
+		return p
+	}
+	return string(u)
+}
+
+// study brings what is remembered up to date, in the background, as seen from a document.
+func (s *Server) study(gen Generator, doc *snapshot, set Settings) {
+	m, ok := gen.(rememberer)
+	l := &s.library
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !ok || l.running || s.wire.Err() != nil {
+		return
+	}
+	l.running = true
+	l.done.Add(1)
+	go func() {
+		defer l.done.Done()
+		l.update(s.wire, s, m, doc, set)
+		l.mu.Lock()
+		l.running = false
+		l.mu.Unlock()
+	}()
+}
+
+// update runs alone.
+func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snapshot, set Settings) {
+	if l.scope != set.Remember || l.files == nil {
+		for p := range l.files {
+			m.Forget(p)
+		}
+		for u := range l.open {
+			m.Forget(rememberedAs(u))
+		}
+		l.scope, l.read, l.files, l.open = set.Remember, map[string]time.Time{}, map[string]fileState{}, map[uri.URI]int32{}
+	}
+	if set.Remember == "nothing" {
+		return
+	}
+	editor := map[string]bool{} // paths that are open: they count as they stand there
+	for _, d := range s.docs.all() {
+		editor[pathOf(d.uri)] = true
+		if v, ok := l.open[d.uri]; ok && v == d.version || d.uri == doc.uri && !ok {
+			continue // the document itself is seen as it is
+		}
+		l.open[d.uri] = d.version
+		if len(d.text()) <= libraryFile && s.withheld(d, set) == "" {
+			m.Remember(rememberedAs(d.uri), infill.HideSecrets(d.text()))
+		} else {
+			m.Forget(rememberedAs(d.uri))
+		}
+	}
+	for u := range l.open {
+		if p := pathOf(u); s.docs.get(u) == nil { // closed: its file counts, when it is read again
+			delete(l.open, u)
+			delete(l.files, p)
+			if p == "" || set.Remember == "open" {
+				m.Forget(rememberedAs(u))
+			}
+		}
+	}
+	file := pathOf(doc.uri)
+	if file == "" || set.Remember == "open" {
+		return
+	}
+	start, files, bytes := time.Now(), len(l.files), 0
+	for _, f := range l.files {
+		bytes += int(f.size)
+	}
+	l.walk(ctx, s, m, set, filepath.Dir(file), false, editor, &bytes)
+	if root := s.folders.holding(file); root != "" && set.Remember == "workspace" {
+		l.walk(ctx, s, m, set, root, true, editor, &bytes)
+	}
+	if n := len(l.files); n != files {
+		s.log.Debug("read the code around", zap.Int("files", n), zap.Int("bytes", bytes), zap.Duration("took", time.Since(start)))
+	}
+}
+
+// walk reads the files under a folder, of those that changed since it last did, and forgets
+// those that are gone.
+func (l *library) walk(ctx context.Context, s *Server, m rememberer, set Settings, root string, deep bool, editor map[string]bool, bytes *int) {
+	key := root
+	if deep {
+		key += string(filepath.Separator)
+	}
+	if at, ok := l.read[key]; ok && time.Since(at) < libraryReread {
+		return
+	}
+	l.read[key] = time.Now()
+	for p, f := range l.files {
+		if _, err := os.Lstat(p); err != nil && within(root, p) {
+			m.Forget(p)
+			*bytes -= int(f.size)
+			delete(l.files, p)
+		}
+	}
+	_ = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case len(l.files) >= libraryFiles || *bytes >= libraryBytes:
+			return fs.SkipAll
+		case err != nil: // what cannot be read is left out
+			return nil
+		case d.IsDir() && p != root && (!deep || skipped(d.Name()) || s.ignoredFolder(p, set)):
+			return fs.SkipDir
+		case d.IsDir() || !d.Type().IsRegular():
+			return nil
+		}
+		language := treesitter.Detect(d.Name(), "")
+		info, err := d.Info()
+		if language == treesitter.Text || err != nil || info.Size() > libraryFile {
+			return nil
+		}
+		old, known := l.files[p]
+		state := fileState{info.ModTime(), info.Size()}
+		if editor[p] || known && old == state {
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return nil
+		}
+		if known {
+			*bytes -= int(old.size)
+		}
+		l.files[p] = state
+		*bytes += int(state.size)
+		if s.withheld(newSnapshot(uri.File(p), language.String(), 0, valid(string(text))), set) != "" {
+			m.Forget(p)
+			return nil
+		}
+		m.Remember(p, infill.HideSecrets(valid(string(text))))
+		return pause(ctx, libraryPause)
+	})
+}
+
+// skipped are folders that hold no code of the person's own.
+func skipped(name string) bool {
+	return name[0] == '.' || name == "node_modules" || name == "vendor" || name == "testdata" || name == "target" || name == "dist" || name == "build" || name == "__pycache__"
+}
+
+// ignoredFolder says whether nothing in a folder counts.
+func (s *Server) ignoredFolder(folder string, set Settings) bool {
+	line, _ := s.ignores.why(filepath.Join(folder, "x"), s.folders.holding(folder), !set.Gitignored)
+	return line != ""
+}
+
+// wait returns when nothing is read any more.
+func (l *library) wait() { l.done.Wait() }

@@ -1,0 +1,126 @@
+package lsp
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.lsp.dev/uri"
+
+	"github.com/seedling-lsp/seedling/engine"
+)
+
+// librarian says one thing and keeps what it is to remember.
+type librarian struct {
+	Generator
+	mu   sync.Mutex
+	text map[string]string
+	own  string
+}
+
+func (l *librarian) Generate(ctx context.Context, r engine.Request) (engine.Result, error) {
+	l.mu.Lock()
+	l.own = r.Own
+	l.mu.Unlock()
+	return l.Generator.Generate(ctx, r)
+}
+
+func (l *librarian) Remember(document, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text[document] = text
+}
+
+func (l *librarian) Forget(document string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.text, document)
+}
+
+// The code around is remembered: what is open as it stands in the editor, the rest as on
+// disk, kept up to date; nothing that is left alone, and no secret in what is not.
+func TestLibrary(t *testing.T) {
+	l := &librarian{Generator: says("x := 1"), text: map[string]string{}}
+	w, root, ask := projectOf(t, l, nil, map[string]string{
+		".seedlingignore": "private/\n", ".env": "A=1\n", "a.go": "package on_disk\n", "b.go": "package b\n", "sub/c.py": "c = 1\n", "private/d.go": "package d\n",
+		"node_modules/e.js": "e()\n", ".hidden/f.go": "package f\n", "notes.txt": "text\n", "large.go": "package large // " + strings.Repeat("x", libraryFile),
+		"docs/g.go": "package g\n", "key.go": "package key\n\nvar password = \"hunter2hunter2\"\n",
+	})
+	known := func() string {
+		t.Helper()
+		w.s.library.wait()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		var names []string
+		for p := range maps.Keys(l.text) {
+			rel, err := filepath.Rel(root, p)
+			if err != nil {
+				t.Errorf("%q is remembered", p)
+			}
+			names = append(names, filepath.ToSlash(rel))
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	again := func() { // as after libraryReread
+		w.s.library.wait()
+		for k := range w.s.library.read {
+			w.s.library.read[k] = time.Time{}
+		}
+	}
+	set := func(section string) {
+		w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": json.RawMessage(section)}})
+	}
+	in := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
+
+	set(`{"exclude":["docs/**"]}`)
+	if !ask("a.go") {
+		t.Fatal("no suggestion")
+	}
+	if got := known(); got != "b.go key.go sub/c.py" {
+		t.Errorf("from a.go: %s", got)
+	}
+	if l.own != in("a.go") {
+		t.Errorf("the request's own document is %q", l.own)
+	}
+	if s := l.text[in("key.go")]; strings.Contains(s, "hunter2") || !strings.Contains(s, "package key") {
+		t.Errorf("of a file with a password: %q", s)
+	}
+	// Another document is worked in: a.go counts as it stands in the editor.
+	ask("b.go")
+	if got := known(); got != "a.go b.go key.go sub/c.py" || l.text[in("a.go")] != oneFunc {
+		t.Errorf("from b.go: %s; a.go is %q", got, l.text[in("a.go")])
+	}
+	// Files change, come and go.
+	if err := os.Remove(in("key.go")); err != nil {
+		t.Fatal(err)
+	}
+	tree(t, root, map[string]string{"sub/c.py": "changed = 22\n", "sub/new.py": "new = 3\n"})
+	again()
+	ask("b.go")
+	if got := known(); got != "a.go b.go sub/c.py sub/new.py" || l.text[in("sub/c.py")] != "changed = 22\n" {
+		t.Errorf("after changes: %s, c.py is %q", got, l.text[in("sub/c.py")])
+	}
+	// A closed document is its file again.
+	w.notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": uri.File(in("a.go"))}})
+	again()
+	ask("b.go")
+	if got := known(); got != "a.go b.go sub/c.py sub/new.py" || l.text[in("a.go")] != "package on_disk\n" {
+		t.Errorf("after a.go was closed: %s; it is %q", got, l.text[in("a.go")])
+	}
+	for _, c := range []struct{ scope, want string }{{"folder", "a.go"}, {"open", ""}, {"nothing", ""}, {"workspace", "a.go docs/g.go sub/c.py sub/new.py"}} {
+		set(`{"remember":"` + c.scope + `"}`)
+		ask("b.go")
+		if got := known(); got != c.want {
+			t.Errorf("scope %s: %s, want %s", c.scope, got, c.want)
+		}
+	}
+	w.bye()
+}
