@@ -190,7 +190,11 @@ func (*demoCmd) Run(ctx context.Context, c *cli) error {
 	return demo.Run(ctx, demo.Options{Server: lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}, Out: os.Stdout, Person: terminal(os.Stdout)})
 }
 
-type lspCmd struct{}
+// lspCmd takes the flags that LSP clients put behind the command by themselves.
+type lspCmd struct {
+	Stdio           bool `help:"Speak on stdin and stdout, as it does in any case; VS Code's client says so."`
+	ClientProcessID int  `name:"clientProcessId" placeholder:"PID" help:"The editor's process; taken and ignored, the end of stdin tells as much."`
+}
 
 // stdio is the wire to the editor.
 type stdio struct {
@@ -305,7 +309,7 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return usageError{err}
 	}
-	plan := infill.NewPlan(infill.Document{Path: f.File, Language: lang, Text: text, Tree: tree}, infill.ByteOffset(at), infill.Options{Mode: mode, Priority: engine.Invoked})
+	plan := infill.NewPlan(infill.Document{Path: f.File, Language: lang, Text: text, Tree: tree, Parser: parser}, infill.ByteOffset(at), infill.Options{Mode: mode, Priority: engine.Invoked})
 	planned := time.Now()
 	s, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
 		r.Score = true
@@ -391,6 +395,7 @@ func (t *trainCmd) Run(ctx context.Context, c *cli) error {
 
 type evalCmd struct {
 	Infill evalInfillCmd `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
+	Finish evalFinishCmd `cmd:"" help:"Finish answers at places as people type, with every rule on and off: shown, exact, repeated, parses."`
 	Ppl    evalPplCmd    `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
 	Memory evalMemoryCmd `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
 }
@@ -435,6 +440,54 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	}
 	bar := progress(len(cases), "cases")
 	rep, err := eval.Infill(ctx, e, m.name, cases, files, v.Seed, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+type evalFinishCmd struct {
+	Data    string `required:"" type:"existingdir" help:"Folder of sources that the model has not seen."`
+	Cases   int    `default:"2000" help:"Places."`
+	Seed    uint64 `default:"1" help:"Seed of the draw."`
+	Kept    string `type:"path" placeholder:"FILE" help:"Keep the model's answers there, and take from there those it gave before."`
+	Restyle bool   `help:"Indent Go by spaces and Python by tabs first: for the rule of indentation."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (v *evalFinishCmd) Run(ctx context.Context, c *cli) error {
+	files, err := eval.Files(ctx, v.Data)
+	if err != nil {
+		return err
+	}
+	if v.Restyle {
+		files = eval.Restyled(files)
+	}
+	places, err := eval.DrawPlaces(files, v.Cases, v.Seed)
+	if err != nil {
+		return err
+	}
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	var g eval.Generator = e
+	if v.Kept != "" {
+		kept, err := eval.OpenAnswers(v.Kept, e, m.name)
+		if err != nil {
+			return err
+		}
+		defer kept.Close()
+		g = kept
+	}
+	bar := progress(len(places), "places")
+	rep, err := eval.Finish(ctx, g, m.name, places, v.Seed, lsp.DefaultSettings().MinLogProb, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err

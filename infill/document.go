@@ -17,6 +17,8 @@ type Document struct {
 	Text     string // of any bytes
 	// Tree is the syntax of Text, or nil. One of another text is not used.
 	Tree *treesitter.Tree
+	// Parser reads the text with a suggestion in its place; nil: that is left out.
+	Parser *treesitter.Parser
 }
 
 // longLine is the length in bytes from which a line is no longer written by people.

@@ -21,9 +21,12 @@ type Suggestion struct {
 // Finish makes an edit of the model's answer. It cuts the text at the stop rule, drops
 // what stands after the cursor already (the rest of the line, the lines below, closing
 // brackets above all), balances brackets against what stands there, takes over the
-// file's indentation and line ends, and drops white space at the end. The Text is empty
-// when nothing useful is left.
-func (p Plan) Finish(res engine.Result) Suggestion {
+// file's indentation and line ends, drops white space at the end, and keeps of what would
+// break the syntax the part that does not. The Text is empty when nothing useful is left.
+func (p Plan) Finish(res engine.Result) Suggestion { return p.FinishWith(res, AllRules) }
+
+// FinishWith is Finish with some of its rules alone, to measure what each of them is worth.
+func (p Plan) FinishWith(res engine.Result, rules Rules) Suggestion {
 	none := Suggestion{Start: p.Cursor, End: p.Cursor, Stop: res.Stop}
 	if none.Stop == "" {
 		none.Stop = "none"
@@ -33,18 +36,28 @@ func (p Plan) Finish(res engine.Result) Suggestion {
 		return none
 	}
 	text := sound(res.Text)
-	keep, name := p.cut(text, true)
+	keep, name := p.rule.cut(text, true)
+	if rules.Has(RuleLoops) {
+		keep, name = p.cut(text, true)
+	}
 	text = text[:keep]
 	if name == "" {
 		name = none.Stop
 	}
-	f := fit{around: &p.around, rule: p.rule}
+	f := fit{around: &p.around, rule: p.rule, rules: rules}
 	cutOff := name == "budget" || name == "deadline"
 	text, end := f.fit(text, cutOff)
 	if blank(text) {
 		return none
 	}
-	text = p.around.style().apply(text, p.around.left)
+	if rules.Has(RuleIndent) {
+		text = p.around.style().apply(text, p.around.left)
+	}
+	if rules.Has(RuleSyntax) {
+		if text, end = f.keeps(text, end); blank(text) {
+			return none
+		}
+	}
 	text = strings.ReplaceAll(text, "\n", p.around.eol)
 	return Suggestion{Text: text, Start: p.Cursor, End: ByteOffset(end), Stop: name}
 }
@@ -66,7 +79,8 @@ func sound(text string) string {
 // fit makes a text fit between what stands left and right of the cursor.
 type fit struct {
 	*around
-	rule *rule
+	rule  *rule
+	rules Rules
 }
 
 // fit gives the text and the end of what it replaces.
@@ -75,7 +89,7 @@ func (f fit) fit(text string, cutOff bool) (string, int) {
 		text = f.unindented(text)
 		return f.line(text)
 	}
-	if cutOff {
+	if cutOff && f.rules.Has(RuleWhole) {
 		text = f.wholeLines(text)
 	}
 	return f.block(f.unindented(text)), f.at
@@ -84,7 +98,7 @@ func (f fit) fit(text string, cutOff bool) (string, int) {
 // unindented drops what an answer on an empty line repeats: blank lines at its start and
 // the indentation that stands there already.
 func (f fit) unindented(text string) string {
-	if !blank(f.left) {
+	if !f.rules.Has(RuleIndent) || !blank(f.left) {
 		return text
 	}
 	if i := strings.LastIndexByte(text[:len(text)-len(strings.TrimLeft(text, " \t\n"))], '\n'); i >= 0 {
@@ -180,19 +194,24 @@ func (f fit) line(text string) (string, int) {
 	}
 	var choices []choice
 	add := func(text string, end int) { choices = append(choices, choice{text, end}) }
-	for k := min(len(text), len(right)); k > 0; k-- {
-		if strings.HasSuffix(text, right[:k]) && !blank(right[:k]) && wordEdge(text, right, k) {
-			add(text[:len(text)-k], f.at)
+	// once adds a text without what stands right of the cursor already, then the text.
+	once := func(text string) {
+		for k := min(len(text), len(right)); k > 0 && f.rules.Has(RuleOverlap); k-- {
+			if strings.HasSuffix(text, right[:k]) && !blank(right[:k]) && wordEdge(text, right, k) {
+				add(text[:len(text)-k], f.at)
+			}
 		}
+		add(text, f.at)
 	}
-	add(text, f.at)
-	if f.d.brackets && f.sc.in != inLineComment && f.sc.in != inBlockComment {
+	once(text)
+	brackets := f.rules.Has(RuleBrackets)
+	if brackets && f.d.brackets && f.sc.in != inLineComment && f.sc.in != inBlockComment {
 		r := f.reach(text)
 		if r.repeats >= 0 {
 			if f.rewrites(text, right, r.repeats) {
 				add(strings.TrimRight(text, " \t"), f.lineTo)
 			}
-			add(text[:r.repeats], f.at)
+			once(text[:r.repeats])
 		}
 		if right != "" {
 			last := choices[len(choices)-1].text
@@ -200,7 +219,7 @@ func (f fit) line(text string) (string, int) {
 		}
 	}
 	best, least := choices[0], 1<<30
-	if len(choices) > 1 {
+	if len(choices) > 1 && brackets {
 		for _, c := range choices {
 			if bad := f.disorder(c, least); bad < least {
 				best, least = c, bad
@@ -209,7 +228,7 @@ func (f fit) line(text string) (string, int) {
 	}
 	if right == "" {
 		best.text = strings.TrimRight(best.text, " \t")
-		if f.repeatsBelow(best.text) {
+		if f.rules.Has(RuleBelow) && f.repeatsBelow(best.text) {
 			best.text = ""
 		}
 	}

@@ -4,7 +4,12 @@ import "strings"
 
 // block fits a text of many lines.
 func (f fit) block(text string) string {
-	text = f.withoutBelow(text)
+	if f.rules.Has(RuleBelow) {
+		text = f.withoutBelow(text)
+	}
+	if !f.rules.Has(RuleBrackets) {
+		return strings.TrimRight(text, " \t\n")
+	}
 	if f.d.indented {
 		text = strings.TrimRight(text, " \t\n")
 		if r := f.reach(text); r.open > 0 || r.end.in == inString {

@@ -172,6 +172,14 @@ func (p Plan) Stop(decided string) (keep int, name string) {
 	return p.cut(decided, false)
 }
 
+// StopWith is the stop rule of a finish with some of its rules alone, see [Plan.FinishWith].
+func (p Plan) StopWith(rules Rules) func(decided string) (keep int, name string) {
+	if rules.Has(RuleLoops) {
+		return p.Stop
+	}
+	return func(decided string) (int, string) { return p.rule.cut(decided, false) }
+}
+
 // shortPath is the name of the file as the model sees it: relative paths as they are,
 // of absolute ones the last two elements, since where a project lies says nothing.
 func shortPath(p string) string {

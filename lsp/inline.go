@@ -89,7 +89,7 @@ func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p in
 	if invoked {
 		opt.Priority = engine.Invoked
 	}
-	d := infill.Document{Path: doc.path, Language: doc.language, Text: w.text, Tree: doc.syntax(s.parser)}
+	d := infill.Document{Path: doc.path, Language: doc.language, Text: w.text, Tree: doc.syntax(s.parser), Parser: s.parser}
 	done = func() {}
 	if w.text != doc.text() {
 		// The tree of a text that is in no snapshot: this request's alone.

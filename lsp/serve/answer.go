@@ -91,6 +91,9 @@ func (s *Server) ask(ctx context.Context, q question) (answer, error) {
 	d := infill.Document{Path: q.path, Language: guess(q.path, q.before, q.after, q.snippets), Text: q.before + q.after}
 	d.Tree, _ = s.parser.Parse(d.Language, nil, d.Text) // without a grammar there is no tree, which is a tree like any other
 	defer d.Tree.Close()
+	if len(q.cut.words) == 0 { // who says where to cut wants the text cut there, whatever it is
+		d.Parser = s.parser
+	}
 	plan := infill.NewPlan(d, infill.ByteOffset(len(q.before)), infill.Options{Document: q.client, Priority: engine.Typed})
 	g, res, err := plan.Answer(generate)
 	if err != nil {
