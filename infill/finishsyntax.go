@@ -32,11 +32,25 @@ func (f fit) keeps(text string, end int) (string, int) {
 		if !ok {
 			break
 		}
-		if part != "" && sound(part, f.at) {
+		if part != "" && !f.again(part) && sound(part, f.at) {
 			return part, f.at
 		}
 	}
 	return "", f.at
+}
+
+// again reports whether a part of a text ends like what stands after the cursor, which the
+// whole of it did not.
+func (f fit) again(part string) bool {
+	if right := strings.TrimRight(f.right, " \t"); !blank(right) {
+		for k := min(len(part), len(right)); k > 0; k-- {
+			if strings.HasSuffix(part, right[:k]) && !onlyClosers(right[:k]) && wordEdge(part, right, k) {
+				return true
+			}
+		}
+		return false
+	}
+	return f.repeatsBelow(part) || f.rule.mode != Line && f.withoutBelow(part) != part
 }
 
 // faults counts the syntax errors of the document with a text in place of [at, end).

@@ -119,7 +119,7 @@ func markedDocument(t testing.TB, parser *treesitter.Parser, name, source string
 	doc := Document{Path: name, Language: treesitter.Detect(name, ""), Text: before + after}
 	if tree, err := parser.Parse(doc.Language, nil, doc.Text); err == nil {
 		t.Cleanup(tree.Close)
-		doc.Tree = tree
+		doc.Tree, doc.Parser = tree, parser
 	}
 	return doc, ByteOffset(len(before))
 }
