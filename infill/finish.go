@@ -110,9 +110,30 @@ func (f fit) unindented(text string) string {
 		return strings.TrimLeft(text, " \t")
 	}
 	if f.left != "" && width(f.left) >= f.due() {
-		return strings.TrimLeft(text, " \t")
+		return strings.TrimLeft(f.moved(text), " \t")
 	}
 	return text
+}
+
+// moved gives the lines of a text the cursor's indentation where the first one has another
+// one and all have that: they are indented alike, but for another place.
+func (f fit) moved(text string) string {
+	own := indentOf(text)
+	if own == "" || width(own) == width(f.left) {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		if blank(l) {
+			continue
+		}
+		rest, ok := strings.CutPrefix(l, own)
+		if !ok {
+			return text
+		}
+		lines[i] = f.left + rest
+	}
+	return strings.Join(lines, "\n")
 }
 
 // due is the indentation in columns that a line at the cursor has at the least. Where so
@@ -191,6 +212,9 @@ func (f fit) line(text string) (string, int) {
 	right := strings.TrimRight(f.right, " \t")
 	if blank(right) {
 		text, right = strings.TrimRight(text, " \t"), ""
+	} else if f.d.semicolons && f.sc.in == inCode && strings.HasSuffix(right, ";") {
+		// The statement's end stands there.
+		text = strings.TrimSuffix(strings.TrimRight(text, " \t"), ";")
 	}
 	var choices []choice
 	add := func(text string, end int) { choices = append(choices, choice{text, end}) }

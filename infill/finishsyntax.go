@@ -122,6 +122,9 @@ func (f fit) shorter(text string, cut *int) (part string, ok bool) {
 		if r := f.reach(text[:i]); r.open > 0 || r.end.in != f.sc.in {
 			return "", true
 		}
+		if f.right != "" && isWord(f.right[0]) || blank(f.left) && wordLen(text[:i]) == i {
+			return "", true // it would grow together with another word, or be a lone one
+		}
 		return text[:i], true
 	}
 	return "", false

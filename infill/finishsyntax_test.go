@@ -18,7 +18,7 @@ func TestKeepsSyntax(t *testing.T) {
 		{"a.go", "package a\n\nfunc f() {\n\tx := ‸\n}\n", "y", "y"},
 		{"a.go", "package a\n\nfunc f() {\n\tx = y‸\n}\n", " + z * )", " + z"},
 		{"a.go", "package a\n\nfunc f() {\n\tsort‸\n}\n", ".Search(len(n[i])", ".Search"},
-		{"a.go", "package a\n\nfunc f() {\n\tg()\n\t‸\n}\n", "returnline, nil", "returnline"},
+		{"a.go", "package a\n\nfunc f() {\n\tg()\n\t‸\n}\n", "returnline, nil", ""}, // one word left over says nothing
 		{"a.go", "package a\n\nfunc f() {\n\tg()\n\t‸\n}\n", "if err != nil {", "if err != nil {"},
 		{"a.go", "package a\n\nty‸\n", "pe T struct {", "pe T struct {"},
 		{"a.go", "package a\n\nfunc f() {\n\tg()\n\t‸\n}\n", "if err != nil } {", ""},

@@ -27,7 +27,8 @@ const cursorMark = "‸"
 // A file of testdata is an archive with up to four entries per case:
 //
 //	NAME.go      the source with a cursor mark; NAME@block.go: with that mode asked for,
-//	             NAME@hand.go: invoked by hand
+//	             NAME@hand.go: invoked by hand; NAME@crlf.go: lines end in CR LF, which
+//	             the wanted document shows as ␍
 //	NAME.plan    the mode and the reason
 //	NAME.answer  what the model says; it may go on for longer than it should
 //	NAME.want    the stop and the document with the suggestion in ‹ ›, «right part replaced»
@@ -81,7 +82,7 @@ func TestMarkers(t *testing.T) {
 			}
 		}
 	}
-	if cases < 60 {
+	if cases < 150 {
 		t.Errorf("only %d cases", cases)
 	}
 }
@@ -94,11 +95,15 @@ func entry(name, data string) txtar.File { return txtar.File{Name: name, Data: [
 
 func markerPlan(t *testing.T, parser *treesitter.Parser, source txtar.File) Plan {
 	t.Helper()
-	doc, at := markedDocument(t, parser, source.Name, string(source.Data))
+	data := string(source.Data)
+	if strings.Contains(source.Name, "@crlf") {
+		data = strings.ReplaceAll(data, "\n", "\r\n")
+	}
+	doc, at := markedDocument(t, parser, source.Name, data)
 	opt := Options{Priority: engine.Typed}
 	_, option, _ := strings.Cut(strings.TrimSuffix(source.Name, filepath.Ext(source.Name)), "@")
 	switch option {
-	case "":
+	case "", "crlf":
 	case "hand":
 		opt.Priority = engine.Invoked
 	default:
@@ -140,5 +145,6 @@ func markerWant(p Plan, answer string) string {
 	if s.End > s.Start {
 		shown += "«" + d[s.Start:s.End] + "»"
 	}
-	return fmt.Sprintf("stop %s\n%s", s.Stop, strings.TrimSuffix(shown+d[s.End:], "\n"))
+	whole := strings.ReplaceAll(shown+d[s.End:], "\r\n", "␍\n")
+	return fmt.Sprintf("stop %s\n%s", s.Stop, strings.TrimSuffix(whole, "\n"))
 }
