@@ -181,7 +181,7 @@ func FuzzPlan(f *testing.F) {
 		if tree {
 			if parsed, err := parser.Parse(doc.Language, nil, text); err == nil {
 				defer parsed.Close()
-				doc.Tree = parsed
+				doc.Tree, doc.Parser = parsed, parser
 			}
 		}
 		for _, mode := range []Mode{Auto, Line, Block, Function} {

@@ -30,7 +30,7 @@ func drawPlan(t *rapid.T, parser *treesitter.Parser) Plan {
 	if rapid.Bool().Draw(t, "tree") {
 		if tree, err := parser.Parse(doc.Language, nil, doc.Text); err == nil {
 			t.Cleanup(tree.Close)
-			doc.Tree = tree
+			doc.Tree, doc.Parser = tree, parser
 		}
 	}
 	opt := Options{

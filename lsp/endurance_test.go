@@ -49,14 +49,31 @@ func TestEndurance(t *testing.T) {
 		writers[i].at = writers[i].whole(writers[i].at)
 		versions[i] = 1
 		w.openAt(uris[i], text)
-		p := naivePosition(text, UTF16, writers[i].at) // so that each has its tree
-		w.wait(w.inlineAt(uris[i], int(p.Line), int(p.Character)))
+		if *endure == 0 { // so that each has its tree; later, in the real thing
+			p := naivePosition(text, UTF16, writers[i].at)
+			w.wait(w.inlineAt(uris[i], int(p.Line), int(p.Character)))
+		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	pace := time.NewTicker(time.Second / 20)
 	defer pace.Stop()
 	var seen []footprint
 	answered := 0
+	// In the real thing nobody waits for an answer before the next key.
+	replies := make(chan reply, 64)
+	if *endure > 0 {
+		go func() {
+			defer close(replies)
+			for r := w.read(); ; r = w.read() {
+				if len(r.ID) > 0 && r.Method == "" {
+					replies <- r
+				}
+				if string(r.ID) == "-1" { // the answer to the last one
+					return
+				}
+			}
+		}()
+	}
 	for n := range edits {
 		if *endure > 0 {
 			<-pace.C
@@ -70,23 +87,42 @@ func TestEndurance(t *testing.T) {
 		w.notify("textDocument/didChange", map[string]any{"textDocument": map[string]any{"uri": uris[i], "version": versions[i]}, "contentChanges": k.edit()})
 		k.past = nil // nothing is undone: the writers' own memory is steady
 		p := naivePosition(k.text, k.e, k.at)
-		if reply := w.wait(w.inlineAt(uris[i], int(p.Line), int(p.Character))); reply.Error == nil {
-			answered++
+		id := w.inlineAt(uris[i], int(p.Line), int(p.Character))
+		if *endure == 0 {
+			if r := w.wait(id); r.Error == nil {
+				answered++
+			}
+			clear(w.got)
+			w.notes = w.notes[:0]
 		}
-		clear(w.got)
-		w.notes = w.notes[:0]
+		for len(replies) > 0 {
+			if r := <-replies; r.Error == nil {
+				answered++
+			} else if r.Error.Code != -32801 && r.Error.Code != -32800 {
+				t.Errorf("%+v", r.Error)
+			}
+		}
 		if at := edits / 12; (n+1)%at == 0 {
 			f := measure(t)
 			seen = append(seen, f)
 			t.Logf("%5d edits: heap %.1f MB, resident %.1f MB, %d goroutines", n+1, f.heap, f.resident, f.goroutines)
 		}
 	}
+	if *endure > 0 {
+		w.frame(`{"jsonrpc":"2.0","id":-1,"method":"test/end"}`)
+		for r := range replies {
+			if r.Error == nil {
+				answered++
+			}
+		}
+		t.Logf("%d of %d requests were answered, the others were outdated by the next key", answered, edits)
+	}
 	for i, k := range writers {
 		if doc := w.s.docs.get(uri.URI(uris[i])); doc.text() != k.text {
 			t.Fatalf("%s: %s", uris[i], difference(doc.text(), k.text))
 		}
 	}
-	if answered < edits*9/10 {
+	if *endure == 0 && answered < edits*9/10 || answered < edits/10 {
 		t.Errorf("%d of %d requests were answered", answered, edits)
 	}
 	// The first third fills pools and caches. After that the middle of the rest is what
