@@ -14,6 +14,8 @@
 //     every longer text that begins alike at the same place.
 //   - A suggestion never repeats what stands after the cursor, and never closes a bracket
 //     that is closed there already.
+//   - A suggestion adds no syntax error to a document whose parser is at hand; a line that
+//     opens a block counts as closed.
 //   - A file without a tree, without a known language, broken in the middle of typing or
 //     of any size gets an answer, if only that of a plain text. Cost depends on the windows
 //     (a few hundred KB at most), not on the size of the file.
