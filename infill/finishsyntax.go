@@ -125,7 +125,7 @@ func (f fit) shorter(text string, cut *int) (part string, ok bool) {
 			continue
 		}
 		*cut = i
-		if r := f.reach(text[:i]); r.open > 0 || r.end.in != f.sc.in {
+		if r := f.reach(text[:i]); r.repeats >= 0 || r.open > 0 || r.end.in != f.sc.in {
 			return "", true
 		}
 		if f.right != "" && isWord(f.right[0]) || blank(f.left) && wordLen(text[:i]) == i {

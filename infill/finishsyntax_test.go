@@ -57,10 +57,11 @@ func TestKeepsSyntaxBounded(t *testing.T) {
 	f := fit{around: &around{}, rule: &rule{}}
 	p := NewPlan(doc, at, Options{})
 	f.around, f.rule, f.rules = &p.around, p.rule, AllRules
-	text, cuts := strings.Repeat("a + ) ", 500), 0
+	text, cuts := strings.Repeat("a + = ", 500), 0
 	for cut := len(text); ; cuts++ {
 		before := cut
-		if _, ok := f.shorter(text, &cut); !ok {
+		_, ok := f.shorter(text, &cut)
+		if !ok {
 			break
 		}
 		if cut >= before {
@@ -72,5 +73,29 @@ func TestKeepsSyntaxBounded(t *testing.T) {
 	}
 	if got, _ := f.keeps(text, f.at); got != "" {
 		t.Errorf("%d tries found %q", tries, got)
+	}
+}
+
+// TestShorterNeverClosesTwice: a part of a text closes no bracket that stands after the
+// cursor, although the whole of it may, writing it anew.
+func TestShorterNeverClosesTwice(t *testing.T) {
+	parser := treesitter.NewParser(treesitter.Limits{})
+	defer parser.Close()
+	doc, at := markedDocument(t, parser, "a.py", "for _ in t(a.b‸)\n")
+	p := NewPlan(doc, at, Options{})
+	f := fit{around: &p.around, rule: p.rule, rules: AllRules}
+	text := "e(1) + 1 == l(m)).all().b().c()"
+	var parts []string
+	for cut := len(text); ; {
+		part, ok := f.shorter(text, &cut)
+		if !ok {
+			break
+		}
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 || parts[0] != "e(1) + 1 == l(m)" {
+		t.Errorf("%q", parts)
 	}
 }
