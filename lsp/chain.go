@@ -40,7 +40,8 @@ func (codec) Unmarshal(data []byte, v any) error {
 	return protocol.Unmarshal(data, v)
 }
 
-// taken is the key of the snapshot that a request took on the read loop.
+// taken is the key of the snapshot that a request took on the read loop: nil if it is about
+// no document, or about one that is not open.
 type taken struct{}
 
 // chain is the way of a message. From the outside in: errors of notifications are logged
@@ -91,20 +92,21 @@ func (s *Server) call(ctx context.Context, req *jsonrpc2.Request, inner jsonrpc2
 	if err := s.admit(req); err != nil {
 		return nil, err
 	}
-	switch req.Method() {
-	case protocol.MethodInitialize, protocol.MethodShutdown, protocol.MethodTextDocumentInlineCompletion:
-	default:
+	how, ok := answered[req.Method()]
+	if !ok {
 		// The library would decode the parameters first, and find that they are missing.
 		return nil, jsonrpc2.NewError(jsonrpc2.MethodNotFound, "there is no method "+strconv.Quote(req.Method()))
 	}
-	doc := s.take(req)
+	var doc *snapshot
 	var of uri.URI
-	if doc != nil {
-		of = doc.uri
+	if how.document {
+		if doc = s.docs.get(documentOf(req.Params())); doc != nil {
+			of = doc.uri
+		}
 	}
-	r := s.asked.begin(jsonrpc2.DetachContext(ctx), idOf(req.ID()), of)
+	r := s.asked.begin(jsonrpc2.DetachContext(ctx), idOf(req.ID()), of, how.kind)
 	defer s.asked.finish(r)
-	if doc != nil {
+	if doc != nil || how.beside {
 		jsonrpc2.Async(ctx)
 	}
 	result, err = inner(context.WithValue(r.ctx, taken{}, doc), req)
@@ -120,19 +122,6 @@ func (s *Server) call(ctx context.Context, req *jsonrpc2.Request, inner jsonrpc2
 		return nil, jsonrpc2.NewError(jsonrpc2.InvalidParams, err.Error())
 	}
 	return result, err
-}
-
-// take is the newest snapshot of the document that a request is about; nil if it is about
-// none, or about one that is not open.
-func (s *Server) take(req *jsonrpc2.Request) *snapshot {
-	if req.Method() != protocol.MethodTextDocumentInlineCompletion {
-		return nil
-	}
-	var p protocol.TextDocumentPositionParams
-	if protocol.Unmarshal(req.Params(), &p) != nil {
-		return nil // its handler says what is wrong
-	}
-	return s.docs.get(p.TextDocument.URI)
 }
 
 // rescue turns a panic into an error; the server lives on.

@@ -21,6 +21,7 @@ var (
 type running struct {
 	id     string
 	doc    uri.URI // empty: of no document
+	kind   string  // of what it asks for
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
@@ -34,11 +35,12 @@ type requests struct {
 }
 
 // begin registers a request; finish it. A request of a document ends the older ones of
-// the same: a person has one cursor, and only the newest answer can still be of use.
-func (r *requests) begin(ctx context.Context, id string, doc uri.URI) *running {
-	n := &running{id: id, doc: doc}
+// the same kind for it: a person has one cursor, and only the newest answer can still be of
+// use.
+func (r *requests) begin(ctx context.Context, id string, doc uri.URI, kind string) *running {
+	n := &running{id: id, doc: doc, kind: kind}
 	n.ctx, n.cancel = context.WithCancelCause(ctx)
-	r.outdate(doc, errSuperseded)
+	r.end(errSuperseded, func(old *running) bool { return doc != "" && kind != "" && old.doc == doc && old.kind == kind })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil {
