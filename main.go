@@ -38,6 +38,7 @@ import (
 	"github.com/seedling-lsp/seedling/lsp"
 	"github.com/seedling-lsp/seedling/lsp/demo"
 	"github.com/seedling-lsp/seedling/lsp/serve"
+	"github.com/seedling-lsp/seedling/lsp/stats"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
 
@@ -58,6 +59,7 @@ type cli struct {
 	Eval    evalCmd    `cmd:"" help:"Measure a model on code it has not seen."`
 	Bench   benchCmd   `cmd:"" help:"Measure the engine on this machine."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what runs, how fast, what is wrong and what to do."`
+	Stats   statsCmd   `cmd:"" help:"Show what was suggested and taken, as counted on this machine."`
 	Models  modelCmd   `cmd:"" name:"model" help:"List, check and pack models."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -65,7 +67,11 @@ type cli struct {
 func main() {
 	var c cli
 	parser := kong.Must(&c, kong.Name("seedling"), kong.Description("Code completion with a local block-diffusion language model."), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
-	k, err := parser.Parse(os.Args[1:])
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "--stdio" { // clients of other servers know no subcommand
+		args = append([]string{"lsp"}, args...)
+	}
+	k, err := parser.Parse(args)
 	if err != nil {
 		parser.Errorf("%v; see seedling --help", err)
 		os.Exit(2)
@@ -213,8 +219,46 @@ func (*lspCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
+	counts := recorder(log)
+	defer counts.Close()
 	// Exit without waiting for the reader: it may be blocked in a read that never ends.
-	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}).Serve(ctx, stdio{os.Stdin, os.Stdout})
+	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name, Stats: counts}).Serve(ctx, stdio{os.Stdin, os.Stdout})
+}
+
+// recorder counts in this user's state folder; without one nothing is counted.
+func recorder(log *zap.Logger) *stats.Recorder {
+	dir, err := stats.Folder()
+	if err != nil {
+		log.Warn("nothing is counted", zap.Error(err))
+		return nil
+	}
+	return stats.NewRecorder(stats.Store{Dir: dir}, func(err error) { log.Warn("counting", zap.Error(err)) })
+}
+
+type statsCmd struct {
+	Days  int  `default:"0" help:"Only the last days; 0: all that is kept, 90 days."`
+	JSON  bool `name:"json" help:"Print JSON."`
+	Reset bool `help:"Forget everything that was counted."`
+}
+
+func (v *statsCmd) Run() error {
+	dir, err := stats.Folder()
+	if err != nil {
+		return err
+	}
+	store := stats.Store{Dir: dir}
+	if v.Reset {
+		return store.Reset()
+	}
+	f, err := store.Read()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(f.Since(v.Days, time.Now()))
+	}
+	f.Print(os.Stdout, v.Days, time.Now())
+	return nil
 }
 
 type serveCmd struct {

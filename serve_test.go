@@ -33,7 +33,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 		}
 	}
 	c := exec.CommandContext(t.Context(), name, args...)
-	c.Env = append(os.Environ(), "SEEDLING_TOKEN=")
+	c.Env = append(os.Environ(), "SEEDLING_TOKEN=", "XDG_STATE_HOME="+t.TempDir())
 	return c
 }
 

@@ -53,7 +53,13 @@ type taken struct{}
 // which is recycled when the handler returns, and the derived context's goroutine may ask
 // it for Done after that, a crash that fast handlers meet (jsonrpc2 v1.0.1).
 func (s *Server) chain() jsonrpc2.Handler {
-	inner := protocol.ServerHandler(s, jsonrpc2.MethodNotFoundHandler)
+	library := protocol.ServerHandler(s, jsonrpc2.MethodNotFoundHandler)
+	inner := func(ctx context.Context, req *jsonrpc2.Request) (any, error) {
+		if copilotMethods[req.Method()] != nil { // the library would want parameters
+			return s.Request(ctx, req.Method(), protocol.LSPAny(req.Params()))
+		}
+		return library(ctx, req)
+	}
 	return func(ctx context.Context, req *jsonrpc2.Request) (any, error) {
 		if req.IsCall() {
 			return s.call(ctx, req, inner)

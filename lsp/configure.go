@@ -16,13 +16,14 @@ const turnedOff = "turned off in the settings"
 // client only says that they changed (by null, an empty object, or what is other servers')
 // and is asked for them, if it can be asked.
 func (s *Server) DidChangeConfiguration(_ context.Context, p *protocol.DidChangeConfigurationParams) error {
-	section, err := sectionOf(p.Settings)
+	settings := s.ours(p.Settings)
+	section, err := sectionOf(settings)
 	switch {
 	case s.pulls && err == nil && len(section) == 0:
 		go s.pull(s.wire, true) // waits for an answer: not on the read loop
-	case string(p.Settings) != "null" && len(p.Settings) > 0:
+	case string(settings) != "null" && len(settings) > 0:
 		s.pushed.Add(1)
-		s.configure(p.Settings)
+		s.configure(settings)
 	}
 	return nil
 }
@@ -53,7 +54,7 @@ func (s *Server) pull(ctx context.Context, changed bool) {
 // configuration does not set later is as they say.
 func (s *Server) initialize(options []byte) {
 	s.mu.Lock()
-	set, err := s.initial.with(options, s.initial)
+	set, err := s.initial.with(s.ours(options), s.initial)
 	s.initial, s.settings = set, set
 	s.mu.Unlock()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/infill"
+	"github.com/seedling-lsp/seedling/lsp/stats"
 )
 
 // InlineCompletion implements protocol.Server: the ghost text at a position. It takes the
@@ -29,7 +30,8 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 			return nil, err
 		}
 	}
-	deadline := time.Now().Add(set.deadline(invoked))
+	start := time.Now()
+	deadline := start.Add(set.deadline(invoked))
 
 	at := doc.lines.offset(s.encoding, p.Position)
 	w := s.widget(doc, at, p.Context.SelectedCompletionInfo)
@@ -40,7 +42,7 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 		return none, nil
 	}
 	defer s.study(gen, doc, set)
-	g, _, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
+	g, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
 		r.Own = rememberedAs(doc.uri)
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
@@ -52,6 +54,7 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 	if err != nil {
 		return nil, err
 	}
+	s.answered(stats.Completion, doc, start, res)
 	if g.Text == "" {
 		return none, nil
 	}
@@ -85,7 +88,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // plan decides what to complete. Call done when the plan is used no more.
 func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p infill.Plan, done func()) {
-	opt := infill.Options{Priority: engine.Typed, Document: string(doc.uri), MaxTokens: set.MaxTokens}
+	opt := infill.Options{Priority: engine.Typed, Document: s.opt.Session + string(doc.uri), MaxTokens: set.MaxTokens}
 	if invoked {
 		opt.Priority = engine.Invoked
 	}
@@ -163,5 +166,6 @@ func (s *Server) item(doc *snapshot, at int, w widget, g infill.Suggestion) prot
 	}
 	r := doc.lines.rangeOf(s.encoding, start, end)
 	text := before + g.Text
-	return protocol.InlineCompletionItem{InsertText: protocol.String(text), FilterText: &text, Range: &r}
+	return protocol.InlineCompletionItem{InsertText: protocol.String(text), FilterText: &text, Range: &r,
+		Command: s.accept(s.offer(stats.Completion, doc, text, len(before), true))}
 }

@@ -43,6 +43,9 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	if g := p.Capabilities.General; g != nil {
 		offered = g.PositionEncodings
 	}
+	if s.hello(p.InitializationOptions, p.ClientInfo) {
+		offered = nil // those clients count in UTF-16, whatever their editor offers
+	}
 	var kind protocol.PositionEncodingKind
 	s.encoding, kind = negotiate(offered)
 	s.initialize(p.InitializationOptions)
@@ -70,6 +73,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	r.Capabilities.Workspace = &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{Supported: &yes, ChangeNotifications: protocol.Boolean(true)}}
 	// Always advertised: some clients can do it and send their own capability as null.
 	r.Capabilities.InlineCompletionProvider = protocol.Boolean(true)
+	r.Capabilities.ExecuteCommandProvider = protocol.ExecuteCommandOptions{Commands: commandNames()}
 	return r, nil
 }
 

@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -66,8 +67,9 @@ func documentOf(params []byte) uri.URI {
 	if json.Unmarshal(params, &p) != nil {
 		return "" // its handler says what is wrong
 	}
-	if p.TextDocument.URI != "" {
-		return uri.URI(p.TextDocument.URI)
+	u, err := uri.Parse(cmp.Or(p.TextDocument.URI, p.Doc.URI)) // as the library reads them
+	if err != nil {
+		return ""
 	}
-	return uri.URI(p.Doc.URI)
+	return u
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/lsp/stats"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
 
@@ -38,6 +39,12 @@ type Options struct {
 	Version  string
 	Model    string    // its name, for the status
 	Settings *Settings // in force until a client says otherwise; nil: DefaultSettings
+
+	// Stats counts what is suggested and taken, unless a setting says not to; nil: nothing is.
+	Stats *stats.Recorder
+	// Session sets this server's documents apart from those of others that use the same
+	// Generator. Empty: there are none.
+	Session string
 }
 
 // Server speaks to one client. Its methods that are protocol's Server interface are
@@ -51,6 +58,7 @@ type Server struct {
 	parser *treesitter.Parser
 	docs   documents
 	asked  requests
+	offers offers
 
 	library       library
 	folders       workspace
@@ -62,6 +70,7 @@ type Server struct {
 	client   protocol.Client
 	encoding Encoding // written by initialize, before any other request is read
 	progress bool     // the client shows progress; likewise
+	copilot  bool     // the client was written for Copilot's server; likewise
 	pulls    bool     // the client can be asked for its settings; likewise
 	tells    struct { // what the client tells of when it is asked to; likewise
 		configuration, files bool
@@ -130,6 +139,8 @@ func (s *Server) Serve(ctx context.Context, rwc io.ReadWriteCloser) error {
 	}()
 	defer s.watcher.close()
 	defer s.parser.Close() // what still parses goes on without trees
+	defer s.opt.Stats.Flush()
+	defer s.offers.close()
 	defer s.asked.cancelAll(protocol.ErrRequestCancelled)
 	select {
 	case <-s.exit:

@@ -24,16 +24,6 @@ type Status struct {
 	LastMs  float64 `json:"lastMs"` // time of the last answer
 }
 
-// copilotStatus is the same for clients of Copilot's server.
-type copilotStatus struct {
-	Busy    bool   `json:"busy"`
-	Message string `json:"message"`
-	Kind    string `json:"kind"` // Normal, Error, Inactive
-}
-
-// copilotKinds are the names of the states there.
-var copilotKinds = map[string]string{stateReady: "Normal", stateBusy: "Normal", stateOff: "Inactive", stateError: "Error"}
-
 // statusState is what the client was told. Its mutex is held while telling, so that the
 // last word is the true one however requests overlap.
 type statusState struct {
@@ -100,12 +90,7 @@ func (s *Server) status(change func(*statusState)) {
 		s.log.Debug("status", zap.Error(err))
 		return
 	}
-	if s.current().Status {
-		c := copilotStatus{Busy: now.State == stateBusy, Message: now.Message, Kind: copilotKinds[now.State]}
-		if err := s.conn.Notify(s.wire, "didChangeStatus", rawJSON(c)); err != nil {
-			s.log.Debug("status", zap.Error(err))
-		}
-	}
+	s.tellCopilot(now)
 }
 
 // tell writes to the client's log.

@@ -8,12 +8,30 @@ import (
 	"time"
 )
 
+// first is the first of the last days, the one of now among them; empty for 0.
+func first(days int, now time.Time) string {
+	if days <= 0 {
+		return ""
+	}
+	return now.AddDate(0, 0, 1-days).Format(time.DateOnly)
+}
+
+// Since is the file with the last days (0: all) alone.
+func (f File) Since(days int, now time.Time) File {
+	since := first(days, now)
+	kept := map[string]map[string]map[Kind]*Counts{} // an empty object in JSON, not null
+	for day, c := range f.Days {
+		if day >= since {
+			kept[day] = c
+		}
+	}
+	f.Days, f.Version = kept, version
+	return f
+}
+
 // Print shows what was counted in the last days (0: all) to a person.
 func (f *File) Print(w io.Writer, days int, now time.Time) {
-	since := ""
-	if days > 0 {
-		since = now.AddDate(0, 0, 1-days).Format(time.DateOnly)
-	}
+	since := first(days, now)
 	any := false
 	for _, kind := range []Kind{Completion, NextEdit} {
 		all, by := f.Total(kind, since)

@@ -68,7 +68,7 @@ func (s Store) Read() (File, error) {
 		return File{}, fmt.Errorf("statistics: %s: %w: run `seedling stats --reset`", s.Path(), errTooLarge)
 	}
 	if err := json.Unmarshal(b, &f); err != nil {
-		return File{}, fmt.Errorf("statistics: %s: %w: run `seedling stats --reset`", s.Path(), errors.Join(errUnreadable, err))
+		return File{}, fmt.Errorf("statistics: %s: %w (%w): run `seedling stats --reset`", s.Path(), errUnreadable, err)
 	}
 	if f.Version > version {
 		return File{}, fmt.Errorf("statistics: %s is of a newer seedling (version %d, this one knows %d): update seedling", s.Path(), f.Version, version)
