@@ -9,12 +9,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf16"
@@ -38,6 +41,7 @@ import (
 	"github.com/seedling-lsp/seedling/lsp"
 	"github.com/seedling-lsp/seedling/lsp/demo"
 	"github.com/seedling-lsp/seedling/lsp/serve"
+	"github.com/seedling-lsp/seedling/lsp/shared"
 	"github.com/seedling-lsp/seedling/lsp/stats"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
@@ -84,6 +88,9 @@ func main() {
 		var usage usageError
 		if errors.As(err, &usage) {
 			os.Exit(2)
+		}
+		if errors.Is(err, shared.ErrTaken) {
+			os.Exit(shared.TakenCode)
 		}
 		os.Exit(1)
 	}
@@ -166,6 +173,12 @@ func (c *cli) engine() (*engine.Engine, *loaded, error) {
 	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{}), m, nil
 }
 
+// running is an engine with its model.
+type running struct {
+	*engine.Engine
+	*loaded
+}
+
 func printJSON(v any) error {
 	e := json.NewEncoder(os.Stdout)
 	e.SetEscapeHTML(false)
@@ -198,6 +211,11 @@ func (*demoCmd) Run(ctx context.Context, c *cli) error {
 
 // lspCmd takes the flags that LSP clients put behind the command by themselves.
 type lspCmd struct {
+	Connect bool   `env:"SEEDLING_CONNECT" help:"Join the server that windows share (seedling serve --socket), or start it."`
+	Socket  string `arg:"" optional:"" help:"Socket of the shared server; default: one for each model and version."`
+
+	Idle time.Duration `default:"10m" help:"How long a shared server that was started here stays without editors."`
+
 	Stdio           bool `help:"Speak on stdin and stdout, as it does in any case; VS Code's client says so."`
 	ClientProcessID int  `name:"clientProcessId" placeholder:"PID" help:"The editor's process; taken and ignored, the end of stdin tells as much."`
 }
@@ -210,10 +228,20 @@ type stdio struct {
 
 func (stdio) Close() error { return nil }
 
-func (*lspCmd) Run(ctx context.Context, c *cli) error {
+func (v *lspCmd) Run(ctx context.Context, c *cli) error {
 	log, level, err := c.logger()
 	if err != nil {
 		return err
+	}
+	editor, sharing, err := lsp.Greeted(ctx, stdio{os.Stdin, os.Stdout})
+	if err != nil || editor == nil {
+		return err
+	}
+	if v.Connect || v.Socket != "" || sharing {
+		if shared.Supported {
+			return v.share(ctx, c, log, editor)
+		}
+		log.Warn("a server cannot be shared on this system: this one is the window's own")
 	}
 	e, m, err := c.engine()
 	if err != nil {
@@ -222,7 +250,44 @@ func (*lspCmd) Run(ctx context.Context, c *cli) error {
 	counts := recorder(log)
 	defer counts.Close()
 	// Exit without waiting for the reader: it may be blocked in a read that never ends.
-	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name, Stats: counts}).Serve(ctx, stdio{os.Stdin, os.Stdout})
+	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name, Stats: counts}).Serve(ctx, editor)
+}
+
+// share passes messages between the editor and the server that windows share.
+func (v *lspCmd) share(ctx context.Context, c *cli, log *zap.Logger, editor io.ReadWriteCloser) error {
+	path, err := c.socket(v.Socket)
+	if err != nil {
+		return err
+	}
+	args := []string{"serve", "--socket", path, "--idle", v.Idle.String(), "--model", c.Model, "--threads", strconv.Itoa(c.Threads)}
+	if c.Log != "" {
+		args = append(args, "--log", c.Log)
+	}
+	if c.Verbose {
+		args = append(args, "--verbose")
+	}
+	start, err := shared.Command(args...)
+	if err != nil {
+		return err
+	}
+	join := func(ctx context.Context) (net.Conn, error) { return shared.Join(ctx, path, start) }
+	return (&shared.Proxy{Editor: editor, Join: join, Logger: log}).Run(ctx)
+}
+
+// socket is where the shared server of this model and version is; c.Model becomes a path
+// that holds in every folder.
+func (c *cli) socket(path string) (string, error) {
+	if name, _ := c.files(); name != weights.Name {
+		dir, err := filepath.Abs(c.Model)
+		if err != nil {
+			return "", err
+		}
+		c.Model = dir
+	}
+	if path == "" {
+		return shared.Path(buildVersion(), c.Model, strconv.Itoa(c.Threads)), nil
+	}
+	return filepath.Abs(path)
 }
 
 // recorder counts in this user's state folder; without one nothing is counted.
@@ -262,38 +327,93 @@ func (v *statsCmd) Run() error {
 }
 
 type serveCmd struct {
-	Listen string `default:"127.0.0.1:8012" placeholder:"HOST:PORT" help:"Address; other than this machine's own only with a token."`
-	Token  string `env:"SEEDLING_TOKEN" help:"Token that clients must send; better in SEEDLING_TOKEN, since others see the command line."`
-	Decode string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal."`
+	Listen string        `placeholder:"HOST:PORT" help:"Address for HTTP; other than this machine's own only with a token. Default 127.0.0.1:8012, with --socket none."`
+	Token  string        `env:"SEEDLING_TOKEN" help:"Token that clients must send; better in SEEDLING_TOKEN, since others see the command line."`
+	Decode string        `enum:"diffusion,verify,causal" default:"verify" help:"How HTTP is answered: diffusion, verify or causal."`
+	Socket bool          `help:"Serve editors on a Unix socket that is this user's alone (seedling lsp --connect)."`
+	Path   string        `arg:"" optional:"" help:"The socket; default: one for each model and version."`
+	Idle   time.Duration `placeholder:"10m" help:"End when no editor was there for so long; 0: never."`
 }
 
 func (v *serveCmd) Run(ctx context.Context, c *cli) error {
-	exposed, err := serve.Exposed(v.Listen, v.Token)
-	if err != nil {
-		return usageError{err}
+	if v.Listen == "" && !v.Socket {
+		v.Listen = serve.DefaultAddress
+	}
+	exposed := false
+	if v.Listen != "" {
+		var err error
+		if exposed, err = serve.Exposed(v.Listen, v.Token); err != nil {
+			return usageError{err}
+		}
+	}
+	if v.Path != "" && !v.Socket {
+		return usageError{fmt.Errorf("a socket is named, %s, without --socket", v.Path)}
 	}
 	log, _, err := c.logger()
 	if err != nil {
 		return err
 	}
-	l, err := serve.Listen(ctx, v.Listen, v.Token) // before the model, which takes longer
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	e, m, err := c.engine()
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	opt := serve.Options{Generator: e, Logger: log, Model: m.name, Positions: m.weights.Config.MaxPositions, Version: buildVersion(), Token: v.Token, Exposed: exposed}
-	for _, m := range eval.Modes {
-		if m.Name == v.Decode {
-			opt.Decode = m.Mode
+	// Before the model, which takes longer.
+	var editors *shared.Listener
+	if v.Socket {
+		path, err := c.socket(v.Path)
+		if err != nil {
+			return err
 		}
+		if editors, err = shared.Listen(path); err != nil {
+			return err
+		}
+		defer editors.Close()
+		fmt.Fprintf(os.Stderr, "seedling: editors may connect to %s\n", path)
 	}
-	fmt.Fprintf(os.Stderr, "seedling: listening on http://%v for POST /infill and /v1/completions\n", l.Addr())
-	return serve.New(opt).Serve(ctx, l)
+	var clients net.Listener
+	if v.Listen != "" {
+		if clients, err = serve.Listen(ctx, v.Listen, v.Token); err != nil {
+			return err
+		}
+		defer clients.Close()
+	}
+	model := sync.OnceValues(func() (*running, error) {
+		e, m, err := c.engine()
+		return &running{e, m}, err
+	})
+	defer func() {
+		if r, err := model(); err == nil {
+			r.Close()
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	run := func(serve func() error) { all.Go(func() { cancel(serve()) }) } // the end of one ends the other
+	if clients != nil {
+		r, err := model()
+		if err != nil {
+			return err
+		}
+		opt := serve.Options{Generator: r, Logger: log, Model: r.name, Positions: r.weights.Config.MaxPositions, Version: buildVersion(), Token: v.Token, Exposed: exposed}
+		for _, m := range eval.Modes {
+			if m.Name == v.Decode {
+				opt.Decode = m.Mode
+			}
+		}
+		fmt.Fprintf(os.Stderr, "seedling: listening on http://%v for POST /infill and /v1/completions\n", clients.Addr())
+		run(func() error { return serve.New(opt).Serve(ctx, clients) })
+	}
+	if editors != nil {
+		counts := recorder(log)
+		defer counts.Close()
+		name, _ := c.files()
+		load := func(context.Context) (lsp.Generator, error) { return model() }
+		run(func() error {
+			return shared.Serve(ctx, editors, shared.Options{Idle: v.Idle, Server: lsp.Options{Load: load, Logger: log, Version: buildVersion(), Model: name, Stats: counts}})
+		})
+	}
+	all.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 type fillCmd struct {

@@ -20,8 +20,9 @@ func (e *Engine) Remember(document, text string) {
 	e.memory.Put(document, tokenizer.Encode[backend.TokenID](e.model.Tokenizer, nil, text))
 }
 
-// Forget drops what is remembered of a document.
+// Forget drops what is remembered of a document, and what was answered in it last.
 func (e *Engine) Forget(document string) {
+	e.recall.forget(document)
 	if e.memory != nil {
 		e.memory.Forget(document)
 	}

@@ -104,6 +104,8 @@ type copilotEditor struct {
 	EditorPluginInfo *struct{ Name, Version string }
 }
 
+func (e copilotEditor) known() bool { return e.EditorInfo != nil || e.EditorPluginInfo != nil }
+
 func (e copilotEditor) String() (name, version string) {
 	var names []string
 	if e.EditorInfo != nil {
@@ -119,7 +121,7 @@ func (e copilotEditor) String() (name, version string) {
 func (s *Server) hello(options []byte, info protocol.ClientInfo) bool {
 	var e copilotEditor
 	_ = json.Unmarshal(options, &e) // others send what they like here
-	s.copilot = e.EditorInfo != nil || e.EditorPluginInfo != nil
+	s.copilot = e.known()
 	if s.copilot {
 		s.shows()
 		s.counts().Editor(e.String())
@@ -154,6 +156,10 @@ func (s *Server) ours(raw []byte) []byte {
 	if !s.copilot {
 		return raw
 	}
+	return oursOnly(raw)
+}
+
+func oursOnly(raw []byte) []byte {
 	all, err := object(raw)
 	if err != nil {
 		return raw // which says what is wrong

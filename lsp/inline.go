@@ -88,7 +88,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // plan decides what to complete. Call done when the plan is used no more.
 func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p infill.Plan, done func()) {
-	opt := infill.Options{Priority: engine.Typed, Document: s.opt.Session + string(doc.uri), MaxTokens: set.MaxTokens}
+	opt := infill.Options{Priority: engine.Typed, Document: string(doc.uri), MaxTokens: set.MaxTokens}
 	if invoked {
 		opt.Priority = engine.Invoked
 	}

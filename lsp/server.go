@@ -42,9 +42,6 @@ type Options struct {
 
 	// Stats counts what is suggested and taken, unless a setting says not to; nil: nothing is.
 	Stats *stats.Recorder
-	// Session sets this server's documents apart from those of others that use the same
-	// Generator. Empty: there are none.
-	Session string
 }
 
 // Server speaks to one client. Its methods that are protocol's Server interface are

@@ -34,6 +34,7 @@ type Settings struct {
 	MinLogProb        float64  `json:"minLogProb" default:"-5" max:"0" unit:"nats" doc:"withhold automatic suggestions whose first line the model itself finds less likely than this (its log-probability; what that buys is on the card of the model); 0: withhold none"`
 	Remember          string   `json:"remember" default:"\"workspace\"" enum:"workspace folder open nothing" doc:"whose ways suggestions follow besides the file's own: those of the whole workspace (up to 2,000 files and 4 MB, read in the background, kept in memory), of the file's folder, of the open documents, or nobody's; what is left alone is not read"`
 	Status            bool     `json:"status" default:"false" doc:"send didChangeStatus as Copilot's server does, besides seedling/status; clients written for that server get it in any case"`
+	Shared            bool     `json:"shared" default:"false" doc:"let all windows use one server and so one model in memory, which is started when there is none; in initializationOptions only, since it is read at the start (as is seedling lsp --connect); not on Windows"`
 	Stats             bool     `json:"stats" default:"true" doc:"count on this machine what is suggested and taken, for seedling stats: numbers by day and language, no text; nothing is sent anywhere"`
 }
 

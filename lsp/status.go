@@ -114,6 +114,7 @@ func (s *Server) alarm(message string) {
 	if known || s.conn == nil {
 		return
 	}
+	s.counts().Problem(message)
 	if err := s.client.ShowMessage(s.wire, &protocol.ShowMessageParams{Type: protocol.MessageTypeError, Message: "Seedling: " + message}); err != nil {
 		s.log.Debug("window/showMessage", zap.Error(err))
 	}

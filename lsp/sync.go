@@ -26,15 +26,7 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 	if old == nil {
 		return fmt.Errorf("%s: %w", u, errNotOpen)
 	}
-	for _, c := range p.ContentChanges {
-		switch c := c.(type) {
-		case *protocol.TextDocumentContentChangePartial:
-			c.Text = valid(c.Text)
-		case *protocol.TextDocumentContentChangeWholeDocument:
-			c.Text = valid(c.Text)
-		}
-	}
-	n, err := old.change(s.encoding, p.TextDocument.Version, p.ContentChanges)
+	n, err := old.change(s.encoding, p.TextDocument.Version, sound(p.ContentChanges))
 	if err != nil {
 		s.tell(protocol.MessageTypeWarning, fmt.Sprintf("%s: a change was not applied: %v; open the file anew if suggestions do not fit it", u, err))
 		return fmt.Errorf("%s: %w", u, err)
@@ -52,3 +44,16 @@ func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentPar
 
 // WillSave implements protocol.Server: it is taken and ignored.
 func (s *Server) WillSave(context.Context, *protocol.WillSaveTextDocumentParams) error { return nil }
+
+// sound makes the texts of changes valid ones.
+func sound(changes []protocol.TextDocumentContentChangeEvent) []protocol.TextDocumentContentChangeEvent {
+	for _, c := range changes {
+		switch c := c.(type) {
+		case *protocol.TextDocumentContentChangePartial:
+			c.Text = valid(c.Text)
+		case *protocol.TextDocumentContentChangeWholeDocument:
+			c.Text = valid(c.Text)
+		}
+	}
+	return changes
+}
