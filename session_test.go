@@ -155,3 +155,21 @@ func TestCounted(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// until reads until a notification comes that contains a text; one that came before counts.
+func (s *session) until(method, part string) {
+	s.t.Helper()
+	for i := 0; ; i++ {
+		if i == len(s.notes) {
+			if m := s.read(); m.Method != "" {
+				s.notes = append(s.notes, m)
+			} else {
+				i--
+				continue
+			}
+		}
+		if n := s.notes[i]; n.Method == method && strings.Contains(string(n.Params), part) {
+			return
+		}
+	}
+}
