@@ -36,6 +36,7 @@ import (
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/tokenizer"
 	"github.com/seedling-lsp/seedling/engine/train"
+	"github.com/seedling-lsp/seedling/engine/train/adopt"
 	"github.com/seedling-lsp/seedling/engine/weights"
 	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/lsp"
@@ -64,7 +65,7 @@ type cli struct {
 	Bench   benchCmd   `cmd:"" help:"Measure the engine on this machine."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what runs, how fast, what is wrong and what to do."`
 	Stats   statsCmd   `cmd:"" help:"Show what was suggested and taken, as counted on this machine."`
-	Models  modelCmd   `cmd:"" name:"model" help:"List, check and pack models."`
+	Models  modelCmd   `cmd:"" name:"model" help:"List, check, import and pack models."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -574,6 +575,7 @@ type evalFlags struct {
 type evalInfillCmd struct {
 	evalFlags
 	Kinds     []string `help:"Only these kinds: single_line, line_end, statement, block, function." sep:","`
+	Decode    []string `enum:"diffusion,verify,causal" help:"Only these ways of decoding: diffusion, verify, causal." sep:","`
 	Threshold float32  `help:"Probability at which diffusion decides a position; 0: the default."`
 	Memory    string   `help:"What is remembered: the file and its folder's others, the file alone, or nothing." enum:"folder,file,none" default:"folder"`
 }
@@ -603,7 +605,10 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 		files = nil
 	}
 	bar := progress(len(cases), "cases")
-	rep, err := eval.Infill(ctx, e, m.name, cases, files, v.Seed, func(n int) { bar.Set(n) })
+	if len(v.Decode) == 0 && m.weights.Config.Seedling.Plain {
+		v.Decode = []string{"causal"} // a plain model has no other
+	}
+	rep, err := eval.Infill(ctx, e, m.name, cases, files, v.Seed, func(n int) { bar.Set(n) }, v.Decode...)
 	bar.Finish()
 	if err != nil {
 		return err
@@ -684,8 +689,11 @@ func (v *evalPplCmd) Run(ctx context.Context, c *cli) error {
 	if v.JSON {
 		return printJSON(rep)
 	}
-	fmt.Printf("%s, %d windows, %d tokens (%.2f bytes each)\ncausal  %.4f nats/token  %.4f bits/byte\nELBO    %.4f nats/token  %.4f bits/byte\n",
-		rep.Model, rep.Files, rep.Tokens, float64(rep.Bytes)/float64(rep.Tokens), rep.ARNats, rep.ARBits, rep.ELBONats, rep.ELBOBits)
+	fmt.Printf("%s, %d windows, %d tokens (%.2f bytes each)\ncausal  %.4f nats/token  %.4f bits/byte\n",
+		rep.Model, rep.Files, rep.Tokens, float64(rep.Bytes)/float64(rep.Tokens), rep.ARNats, rep.ARBits)
+	if rep.ELBOTokens > 0 {
+		fmt.Printf("ELBO    %.4f nats/token  %.4f bits/byte\n", rep.ELBONats, rep.ELBOBits)
+	}
 	return nil
 }
 
@@ -792,6 +800,7 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 type modelCmd struct {
 	List   modelListCmd   `cmd:"" help:"List models."`
 	Verify modelVerifyCmd `cmd:"" help:"Check a model's files and run it once."`
+	Import modelImportCmd `cmd:"" help:"Make a model directory of a GGUF checkpoint (Llama layout): to measure, and to train from."`
 	Pack   modelPackCmd   `cmd:"" help:"Write a run's or a float model's weights as an int8 model directory."`
 }
 
@@ -825,6 +834,15 @@ func (v *modelVerifyCmd) Run(ctx context.Context, c *cli) error {
 	}
 	fmt.Printf("%s: sound, %.1f M weights, %d tokens\n", m.name, float64(m.weights.Parameters())/1e6, m.tok.Size())
 	return nil
+}
+
+type modelImportCmd struct {
+	adopt.Job
+}
+
+func (i *modelImportCmd) Run(ctx context.Context) error {
+	i.Log = os.Stderr
+	return i.Job.Run(ctx)
 }
 
 type modelPackCmd struct {

@@ -20,7 +20,10 @@ const longestBegun = 32
 // ever seen the token, after `x :=` and a space it has hardly ever been asked. So the
 // context ends before, and the answer is made to begin with what stands there (token
 // healing). While a word is written the context stays the same, and its cache.
-func begun(prefix string) (context, word string) {
+//
+// Where words are chunks (tokenizer.SplitWords), so is the white space between them but for
+// its last character: there all white space before the word is cut off with it.
+func begun(prefix string, split tokenizer.Split) (context, word string) {
 	at := len(prefix)
 	for at > 0 && len(prefix)-at < 4 && isSign(prefix[at-1]) {
 		at--
@@ -30,7 +33,13 @@ func begun(prefix string) (context, word string) {
 			return prefix, ""
 		}
 	}
-	if at > 1 && prefix[at-1] == ' ' && strings.IndexByte(" \t\r\n\v\f", prefix[at-2]) < 0 {
+	if split == tokenizer.SplitWords {
+		for at > 0 && strings.IndexByte(" \t\r\n", prefix[at-1]) >= 0 {
+			if at--; len(prefix)-at > longestBegun {
+				return prefix, ""
+			}
+		}
+	} else if at > 1 && prefix[at-1] == ' ' && strings.IndexByte(" \t\r\n\v\f", prefix[at-2]) < 0 {
 		at--
 	}
 	if !utf8.ValidString(prefix[at:]) {

@@ -31,6 +31,9 @@ func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
 	if req.MaxTokens <= 0 {
 		req.MaxTokens = defaultMaxTokens
 	}
+	if e.model.Config.Seedling.Plain {
+		req.Decode = denoise.Causal // it knows no canvas
+	}
 	if req.BlockSize <= 0 {
 		req.BlockSize = e.model.Config.Seedling.BlockSize
 	}
@@ -45,7 +48,7 @@ func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	defer e.queue.leave(t)
-	w := encode(e.model.Tokenizer, req, e.model.Config.MaxPositions, req.MaxTokens)
+	w := encode(e.model.Tokenizer, req, e.model.Config.MaxPositions, req.MaxTokens, e.model.Config.Seedling.Plain)
 	if err := t.wait(req.Deadline); err != nil {
 		if errors.Is(err, errLate) {
 			return Result{Stop: denoise.Deadline.String()}, nil

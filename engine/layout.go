@@ -14,6 +14,12 @@ type Input struct {
 	Prefix   []backend.TokenID   // text before the gap
 }
 
+// PlainLayout is what a plain model reads (model.Scheme.Plain): the text before the gap
+// behind the mark that ends a text, since it knows no other.
+func PlainLayout(t model.SpecialTokens, prefix []backend.TokenID) []backend.TokenID {
+	return append([]backend.TokenID{t.End}, prefix...)
+}
+
 // Layout is the order in which a context is read, in training and in serving:
 //
 //	<repo> snippet … <path> name <suffix> S <draft> D <prefix> P

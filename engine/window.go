@@ -24,14 +24,19 @@ type window struct {
 	in   Input
 	room int    // tokens of the answer that are kept free
 	word string // what the answer has to begin with
+	// plain: the model reads the prefix alone, in stays empty else.
+	plain bool
 }
 
 // encode makes tokens of a request's texts. positions are the model's: of longer texts
-// only what can be of use is encoded.
-func encode(tok *tokenizer.Tokenizer, req Request, positions, room int) window {
+// only what can be of use is encoded. A plain model is given the prefix alone.
+func encode(tok *tokenizer.Tokenizer, req Request, positions, room int, plain bool) window {
 	most := positions * tokenBytes
 	ids := func(text string) []backend.TokenID { return tokenizer.Encode[backend.TokenID](tok, nil, text) }
-	w := window{tok: tok, room: room}
+	w := window{tok: tok, room: room, plain: plain}
+	if plain {
+		req.Snippets, req.Path, req.Suffix = nil, "", ""
+	}
 	for _, s := range req.Snippets {
 		text := s.Text
 		if s.Path != "" {
@@ -41,7 +46,7 @@ func encode(tok *tokenizer.Tokenizer, req Request, positions, room int) window {
 	}
 	w.in.Path = ids(tail(req.Path, 16*maxPath, 1))
 	w.in.Suffix = ids(head(req.Suffix, most))
-	context, word := begun(req.Prefix)
+	context, word := begun(req.Prefix, tok.Split())
 	w.word = word
 	w.in.Prefix = ids(tail(context, 2*most, most))
 	return w
@@ -71,6 +76,9 @@ func (w window) layout(t model.SpecialTokens, positions int) []backend.TokenID {
 	}
 	in.Snippets = in.Snippets[first:]
 	in.Prefix = in.Prefix[w.cut(in.Prefix, left):]
+	if w.plain {
+		return PlainLayout(t, in.Prefix)
+	}
 	return Layout(t, in)
 }
 

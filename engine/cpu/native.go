@@ -37,7 +37,7 @@ func newNative(w *model.Weights, opt Options) (device, error) {
 			Q: m(l.Q), K: m(l.K), V: m(l.V), O: m(l.O), Gate: m(l.Gate), Up: m(l.Up), Down: m(l.Down)}
 	}
 	shape := kernels.Shape{D: c.HiddenSize, FF: c.IntermediateSize, Layers: c.NumLayers, Heads: c.NumHeads, KV: c.NumKVHeads, HeadDim: c.HeadDim,
-		Vocab: c.VocabSize, Positions: opt.Positions, CanvasMark: c.Seedling.CanvasMark, Mask: int(c.Seedling.Tokens.Mask), Eps: float32(c.RMSNormEps)}
+		Vocab: c.VocabSize, Positions: opt.Positions, CanvasMark: c.Seedling.CanvasMark, QKNorm: c.QKNorm(), Mask: int(c.Seedling.Tokens.Mask), Eps: float32(c.RMSNormEps)}
 	n := &native{isa: opt.ISA, caches: map[backend.Sequence]*kernels.Cache{}}
 	var err error
 	if n.flag, err = kernels.NewFlag(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/cpu/kernels"
@@ -122,12 +123,15 @@ func (r *reference) forward(ctx context.Context, rows []kernels.Row, seqs []back
 	return out, nil
 }
 
-// heads applies a head's norm and RoPE to every head of a row.
+// heads applies a head's norm (nil: there is none) and RoPE to every head of a row.
 func (r *reference) heads(x, norm []float32, pos int) {
 	hd := r.w.Config.HeadDim
 	cs := r.rope[pos*hd : (pos+1)*hd]
 	for h := 0; h < len(x); h += hd {
-		y := rms(x[h:h+hd], norm, r.w.Config.RMSNormEps)
+		y := slices.Clone(x[h : h+hd])
+		if norm != nil {
+			y = rms(y, norm, r.w.Config.RMSNormEps)
+		}
 		for i := range hd / 2 {
 			a, b := y[i], y[i+hd/2]
 			x[h+i] = a*cs[i] - b*cs[hd/2+i]

@@ -33,6 +33,10 @@ func check(w *model.Weights) error {
 				name, m.Rows, m.Cols, len(m.F32), len(m.I8), len(m.Scale), rows, cols))
 		}
 	}
+	headNorm := 0
+	if c.QKNorm() {
+		headNorm = c.HeadDim
+	}
 	d, ff, q, kv := c.HiddenSize, c.IntermediateSize, c.NumHeads*c.HeadDim, c.NumKVHeads*c.HeadDim
 	mat("the embedding", w.Embed, c.VocabSize, d)
 	vec("the final norm", w.Norm, d)
@@ -40,8 +44,8 @@ func check(w *model.Weights) error {
 		at := func(name string) string { return fmt.Sprintf("layer %d: %s", i, name) }
 		vec(at("input norm"), l.InputNorm, d)
 		vec(at("post norm"), l.PostNorm, d)
-		vec(at("q norm"), l.QNorm, c.HeadDim)
-		vec(at("k norm"), l.KNorm, c.HeadDim)
+		vec(at("q norm"), l.QNorm, headNorm)
+		vec(at("k norm"), l.KNorm, headNorm)
 		mat(at("q"), l.Q, q, d)
 		mat(at("k"), l.K, kv, d)
 		mat(at("v"), l.V, kv, d)

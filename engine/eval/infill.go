@@ -85,11 +85,14 @@ type Shown struct {
 // bounds are the likelihoods at which calibration is reported; the last shows everything.
 var bounds = []float64{-0.5, -1, -2, -3, -4, -5, -7, -10, -1e6}
 
-// Modes are the decoding modes by their names.
-var Modes = []struct {
+// Named is a decoding mode with its name.
+type Named struct {
 	Name string
 	Mode denoise.Mode
-}{{"diffusion", denoise.Diffusion}, {"verify", denoise.Verify}, {"causal", denoise.Causal}}
+}
+
+// Modes are the decoding modes by their names.
+var Modes = []Named{{"diffusion", denoise.Diffusion}, {"verify", denoise.Verify}, {"causal", denoise.Causal}}
 
 // tally sums answers of one mode and kind.
 type tally struct {
@@ -105,14 +108,19 @@ type answered struct {
 	exact, parses bool
 }
 
-// Infill answers every case in every mode. progress is told the cases done.
+// Infill answers every case in every mode, or in those named. progress is told the cases
+// done.
 //
 // around are files that a person would have beside the one worked in: of them those of a
 // case's own folder are remembered, if g can (engine.Engine.Remember).
-func Infill(ctx context.Context, g Generator, name string, cases []Case, around []File, seed uint64, progress func(done int)) (InfillReport, error) {
+func Infill(ctx context.Context, g Generator, name string, cases []Case, around []File, seed uint64, progress func(done int), only ...string) (InfillReport, error) {
+	modes := slices.Clone(Modes)
+	if len(only) > 0 {
+		modes = slices.DeleteFunc(modes, func(m Named) bool { return !slices.Contains(only, m.Name) })
+	}
 	rep := InfillReport{Model: name, Cases: len(cases), Seed: seed, Decode: map[string]map[Kind]*Score{}}
 	sums := map[string]map[Kind]*tally{}
-	for _, m := range Modes {
+	for _, m := range modes {
 		sums[m.Name] = map[Kind]*tally{}
 		rep.Decode[m.Name] = map[Kind]*Score{}
 	}
@@ -130,9 +138,9 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, around 
 		}
 		before := with.Problems()
 		with.Close()
-		for k := range Modes {
+		for k := range modes {
 			// Each mode goes first in turn: the first one reads the context.
-			m := Modes[(i+k)%len(Modes)]
+			m := modes[(i+k)%len(modes)]
 			t := sums[m.Name][c.Kind]
 			if t == nil {
 				t = &tally{}

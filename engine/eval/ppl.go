@@ -23,7 +23,7 @@ type PplReport struct {
 	Bytes      int     `json:"bytes"`
 	ARNats     float64 `json:"ar_nats"`            // causal, per token
 	ARBits     float64 `json:"ar_bits_per_byte"`   // of the same
-	ELBOTokens int     `json:"elbo_tokens"`        // positions behind the bound
+	ELBOTokens int     `json:"elbo_tokens"`        // positions behind the bound; 0: of a plain model there is none
 	ELBONats   float64 `json:"elbo_nats"`          // bound on the denoising loss, per token
 	ELBOBits   float64 `json:"elbo_bits_per_byte"` // of the same
 }
@@ -39,13 +39,20 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 	t := c.Seedling.Tokens
 	forbid := []backend.TokenID{t.Mask}
 	r := rand.New(rand.NewPCG(seed, 99))
+	drawn := make([]int, n) // before the noise, so that every model reads the same files
+	for i := range drawn {
+		drawn[i] = r.IntN(len(files))
+	}
 	window = min(window, b.Limits().Positions)
 	arNats, elboNats, arTokens := 0.0, 0.0, 0
-	for i := range n {
-		f := files[r.IntN(len(files))]
+	for i, file := range drawn {
+		f := files[file]
 		text := f.Text[:min(len(f.Text), window*8)]
 		prefix := tokenizer.Encode[backend.TokenID](tok, nil, text)
 		ids := engine.Layout(t, engine.Input{Path: tokenizer.Encode[backend.TokenID](tok, nil, f.Path), Prefix: prefix})
+		if c.Seedling.Plain {
+			ids = engine.PlainLayout(t, prefix)
+		}
 		body := len(ids) - len(prefix)
 		ids = ids[:min(len(ids), window)]
 		if len(ids) < body+32 {
@@ -77,6 +84,9 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 			}
 			rep.Bytes += tokenizer.Length(tok, ids[body:])
 			rep.Tokens += len(ids) - body
+			if c.Seedling.Plain {
+				return nil // it knows no canvas
+			}
 			// Blocks from the end to the start: the cache only shrinks.
 			for at := body + (len(ids)-body)/48*48; at > body; at -= 48 {
 				if at+16 > len(ids) {
@@ -115,11 +125,11 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 			progress(i + 1)
 		}
 	}
-	if arTokens == 0 || rep.ELBOTokens == 0 {
+	if arTokens == 0 || rep.ELBOTokens == 0 && !c.Seedling.Plain {
 		return rep, fmt.Errorf("the files are too short to measure on")
 	}
 	perByte := float64(rep.Bytes) / float64(rep.Tokens)
-	rep.ARNats, rep.ELBONats = arNats/float64(arTokens), elboNats/float64(rep.ELBOTokens)
+	rep.ARNats, rep.ELBONats = arNats/float64(arTokens), elboNats/float64(max(rep.ELBOTokens, 1))
 	rep.ARBits, rep.ELBOBits = rep.ARNats/math.Ln2/perByte, rep.ELBONats/math.Ln2/perByte
 	return rep, nil
 }

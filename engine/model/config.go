@@ -2,11 +2,11 @@ package model
 
 import "github.com/seedling-lsp/seedling/engine/backend"
 
-// Config is the content of a model directory's config.json: the Qwen3 keys that
-// transformers reads, and ours under "seedling".
+// Config is the content of a model directory's config.json: the keys of Qwen3 and Llama
+// that transformers reads, and ours under "seedling".
 type Config struct {
-	Architectures     []string `json:"architectures"` // ["Qwen3ForCausalLM"]
-	ModelType         string   `json:"model_type"`    // "qwen3"; on disk "seedling_int8" for int8
+	Architectures     []string `json:"architectures"` // ["Qwen3ForCausalLM"] or ["LlamaForCausalLM"]
+	ModelType         string   `json:"model_type"`    // "qwen3" or "llama"; on disk "seedling_int8" for int8
 	HiddenSize        int      `json:"hidden_size"`
 	IntermediateSize  int      `json:"intermediate_size"`
 	NumLayers         int      `json:"num_hidden_layers"`
@@ -29,11 +29,26 @@ type Config struct {
 	Seedling Scheme `json:"seedling"`
 }
 
+// The architectures by the names of transformers, with their model types.
+const (
+	qwen3Architecture, qwen3ModelType = "Qwen3ForCausalLM", "qwen3"
+	llamaArchitecture, llamaModelType = "LlamaForCausalLM", "llama"
+)
+
+// QKNorm says whether each head's queries and keys are normalised before RoPE, by weights
+// of their own ([Layer].QNorm, KNorm). Qwen3 does that; Llama does not and has no such
+// tensors, and is else the same network.
+func (c *Config) QKNorm() bool { return c.ModelType != llamaModelType }
+
 // Scheme is how a checkpoint denoises: the switches in which block-diffusion
 // models differ (DESIGN.md, "The model"), and its special tokens.
 type Scheme struct {
 	Version int `json:"version"` // 1
 
+	// Plain is a language model that was never trained on our markers and canvases: it
+	// reads the text before the gap alone, and decodes causally. Stages of training make
+	// it one that is not.
+	Plain bool `json:"plain,omitempty"`
 	// ContextAttention is how context rows attend: "causal".
 	ContextAttention string `json:"context_attention"`
 	// Commit is how a finished block enters the cache: "reread" (causally, as context).

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -61,6 +62,7 @@ type foreign struct {
 		Partial *float64 `json:"partial_rotary_factor"`
 	} `json:"rope_parameters"` // transformers 5 for rope_theta and rope_scaling
 	RopeScaling      any      `json:"rope_scaling"`
+	MLPBias          bool     `json:"mlp_bias"`
 	UseSlidingWindow bool     `json:"use_sliding_window"`
 	LayerTypes       []string `json:"layer_types"`
 	Quantization     any      `json:"quantization_config"`
@@ -93,7 +95,13 @@ func ParseConfig(data []byte) (Config, error) {
 // the network into one that we do not compute.
 func (c *Config) adopt(f *foreign) error {
 	if c.ModelType == int8ModelType { // the weights' header says that they are int8
-		c.ModelType = "qwen3"
+		c.ModelType = qwen3ModelType
+		if slices.Contains(c.Architectures, llamaArchitecture) {
+			c.ModelType = llamaModelType
+		}
+	}
+	if c.ModelType == llamaModelType && c.HeadDim == 0 && c.NumHeads > 0 {
+		c.HeadDim = c.HiddenSize / c.NumHeads // as transformers does, which may leave it out
 	}
 	if f.DType != "" {
 		if c.TorchDType != "" && c.TorchDType != f.DType {
@@ -118,6 +126,8 @@ func (c *Config) adopt(f *foreign) error {
 	switch {
 	case f.RopeScaling != nil:
 		return errors.New("rope_scaling is set: only plain rotary positions are supported")
+	case f.MLPBias:
+		return errors.New("mlp_bias is true: only projections without bias are supported")
 	case f.UseSlidingWindow:
 		return errors.New("use_sliding_window is true: only full attention is supported")
 	case f.Quantization != nil:
@@ -185,7 +195,10 @@ func checkKeys(d *json.Decoder) error {
 func (c *Config) parameters() int64 {
 	d, ff, hd := int64(c.HiddenSize), int64(c.IntermediateSize), int64(c.HeadDim)
 	q, kv := int64(c.NumHeads)*hd, int64(c.NumKVHeads)*hd
-	layer := 2*d + 2*hd + d*(q+2*kv) + q*d + 3*d*ff
+	layer := 2*d + d*(q+2*kv) + q*d + 3*d*ff
+	if c.QKNorm() {
+		layer += 2 * hd
+	}
 	n := int64(c.VocabSize)*d + int64(c.NumLayers)*layer + d
 	if !c.TieWordEmbeddings {
 		n += int64(c.VocabSize) * d

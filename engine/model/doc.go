@@ -12,5 +12,5 @@
 //   - No NaN and no infinity enters or leaves: what loads is finite, and Save refuses
 //     to write what would not load.
 //   - A model directory is replaced file by file and never half written.
-//   - Tensor names are Qwen3's, so that other people's tools load what we write.
+//   - Tensor names are those of Qwen3 and Llama in transformers, so that other people's tools load what we write.
 package model

@@ -33,10 +33,10 @@ func (w *Weights) Save(dir string) error { return w.SaveAs(dir, w.DType()) }
 // SaveAs writes config.json and model.safetensors to dir, which is made if need be.
 //
 //   - F32, BF16: every tensor in that type, BF16 rounded to nearest even. transformers
-//     loads such a directory as Qwen3ForCausalLM. Matrices that are int8 are expanded.
+//     loads such a directory as what Config.Architectures names. Matrices that are int8 are expanded.
 //   - I8: each matrix as I8 [out, in] with "<name>_scale" F32 [out], vectors as F32.
 //     Matrices that are float are quantized (see [Weights.Quantize]). Only seedling reads
-//     it: its model_type is "seedling_int8", which loads as "qwen3" again.
+//     it: its model_type is "seedling_int8", which loads as that of the architecture again.
 //
 // Each file is replaced atomically, the weights first; after an error (a full disk) no
 // file is half written. A crash between the two leaves the new weights beside the old

@@ -26,8 +26,22 @@ const (
 // Validate says whether the network that c describes is one that Seedling computes, and
 // whether c agrees with itself. The error names the key of config.json and what it may be.
 func (c *Config) Validate() error {
-	if !slices.Contains(c.Architectures, "Qwen3ForCausalLM") || c.ModelType != "qwen3" {
-		return fmt.Errorf("architectures %q with model_type %q: only Qwen3ForCausalLM with qwen3 is supported",
+	if err := c.validateNetwork(); err != nil {
+		return err
+	}
+	if err := c.Seedling.validate(c); err != nil {
+		return fmt.Errorf("seedling: %w", err)
+	}
+	return nil
+}
+
+// validateNetwork is Validate without the scheme, which checkpoints of others lack.
+func (c *Config) validateNetwork() error {
+	switch {
+	case slices.Contains(c.Architectures, qwen3Architecture) && c.ModelType == qwen3ModelType:
+	case slices.Contains(c.Architectures, llamaArchitecture) && c.ModelType == llamaModelType:
+	default:
+		return fmt.Errorf("architectures %q with model_type %q: only Qwen3ForCausalLM with qwen3 and LlamaForCausalLM with llama are supported",
 			c.Architectures, c.ModelType)
 	}
 	for _, dim := range []struct {
@@ -77,9 +91,6 @@ func (c *Config) Validate() error {
 		if id.id != nil && (*id.id < 0 || *id.id >= c.VocabSize) {
 			return fmt.Errorf("%s is %d: the vocabulary has %d tokens", id.key, *id.id, c.VocabSize)
 		}
-	}
-	if err := c.Seedling.validate(c); err != nil {
-		return fmt.Errorf("seedling: %w", err)
 	}
 	return nil
 }

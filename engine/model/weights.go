@@ -23,8 +23,8 @@ type Layer struct {
 	Q         Matrix    // self_attn.q_proj.weight [heads*headDim, d]
 	K         Matrix    // self_attn.k_proj.weight [kvHeads*headDim, d]
 	V         Matrix    // self_attn.v_proj.weight [kvHeads*headDim, d]
-	QNorm     []float32 // self_attn.q_norm.weight [headDim]
-	KNorm     []float32 // self_attn.k_norm.weight [headDim]
+	QNorm     []float32 // self_attn.q_norm.weight [headDim]; nil without Config.QKNorm
+	KNorm     []float32 // self_attn.k_norm.weight [headDim]; likewise
 	O         Matrix    // self_attn.o_proj.weight [d, heads*headDim]
 	PostNorm  []float32 // post_attention_layernorm.weight [d]
 	Gate      Matrix    // mlp.gate_proj.weight [ff, d]
@@ -82,8 +82,10 @@ func (w *Weights) slots() []slot {
 		mat(p+"self_attn.q_proj.weight", &l.Q, q, d)
 		mat(p+"self_attn.k_proj.weight", &l.K, kv, d)
 		mat(p+"self_attn.v_proj.weight", &l.V, kv, d)
-		vec(p+"self_attn.q_norm.weight", &l.QNorm, c.HeadDim)
-		vec(p+"self_attn.k_norm.weight", &l.KNorm, c.HeadDim)
+		if c.QKNorm() {
+			vec(p+"self_attn.q_norm.weight", &l.QNorm, c.HeadDim)
+			vec(p+"self_attn.k_norm.weight", &l.KNorm, c.HeadDim)
+		}
 		mat(p+"self_attn.o_proj.weight", &l.O, d, q)
 		vec(p+"post_attention_layernorm.weight", &l.PostNorm, d)
 		mat(p+"mlp.gate_proj.weight", &l.Gate, c.IntermediateSize, d)
@@ -105,6 +107,11 @@ func (w *Weights) check() error {
 	}
 	if len(w.Layers) != w.Config.NumLayers {
 		return fmt.Errorf("%d layers, num_hidden_layers asks for %d", len(w.Layers), w.Config.NumLayers)
+	}
+	for i, l := range w.Layers {
+		if !w.Config.QKNorm() && (l.QNorm != nil || l.KNorm != nil) {
+			return fmt.Errorf("layer %d has norms of queries and keys, model_type %q has none", i, w.Config.ModelType)
+		}
 	}
 	for _, s := range w.slots() {
 		if s.vec != nil {

@@ -6,11 +6,11 @@ import (
 )
 
 // Encode appends the tokens of text to dst. No text is refused, and none gives a
-// special token. Time is linear in len(text), except inside a very long line (n log n).
+// special token. Time is linear in len(text), except inside a very long chunk (n log n).
 func Encode[T ~int32](t *Tokenizer, dst []T, text string) []T {
 	s := scratches.Get().(*scratch)
 	for from := 0; from < len(text); {
-		to := ChunkEnd(text, from)
+		to := t.split.chunkEnd(text, from)
 		for _, id := range t.encodeChunk(s, text[from:to]) {
 			dst = append(dst, T(id))
 		}

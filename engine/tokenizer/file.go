@@ -63,13 +63,15 @@ type (
 		PreTokenizers []splitter `json:"pretokenizers"`
 	}
 	splitter struct {
-		Type           string `json:"type"`
-		Pattern        *regex `json:"pattern,omitempty"`
-		Behavior       string `json:"behavior,omitempty"`
-		Invert         *bool  `json:"invert,omitempty"`
-		AddPrefixSpace *bool  `json:"add_prefix_space,omitempty"`
-		TrimOffsets    *bool  `json:"trim_offsets,omitempty"`
-		UseRegex       *bool  `json:"use_regex,omitempty"`
+		Type     string `json:"type"`
+		Pattern  *regex `json:"pattern,omitempty"`
+		Behavior string `json:"behavior,omitempty"`
+		Invert   *bool  `json:"invert,omitempty"`
+		// Of Digits: every digit is a piece of its own.
+		IndividualDigits *bool `json:"individual_digits,omitempty"`
+		AddPrefixSpace   *bool `json:"add_prefix_space,omitempty"`
+		TrimOffsets      *bool `json:"trim_offsets,omitempty"`
+		UseRegex         *bool `json:"use_regex,omitempty"`
 	}
 	regex struct {
 		Regex string `json:"Regex"`
@@ -81,7 +83,7 @@ func (t *Tokenizer) WriteJSON(w io.Writer) error {
 	f := file{
 		Version:      "1.0",
 		AddedTokens:  []addedToken{},
-		PreTokenizer: mustMarshal(ourSplit()),
+		PreTokenizer: mustMarshal(t.split.written()),
 		Decoder:      mustMarshal(ourByteLevel()),
 		Model:        bpeModel{Type: "BPE", Vocab: make(vocabulary, len(t.tokens)), Merges: make(mergeList, len(t.merges))},
 	}
@@ -111,11 +113,18 @@ func (t *Tokenizer) WriteJSON(w io.Writer) error {
 	return nil
 }
 
-// ourSplit cuts into chunks and writes their bytes in GPT-2's alphabet.
-func ourSplit() splitSequence {
-	f := false
+// written is the pre-tokenizer as the tokenizers library has it: what cuts into chunks,
+// and what writes their bytes in GPT-2's alphabet.
+func (s Split) written() splitSequence {
+	no, yes := false, true
+	if s == SplitWords {
+		return splitSequence{"Sequence", []splitter{
+			{Type: "Digits", IndividualDigits: &yes},
+			{Type: "ByteLevel", AddPrefixSpace: &no, TrimOffsets: &yes, UseRegex: &yes},
+		}}
+	}
 	return splitSequence{"Sequence", []splitter{
-		{Type: "Split", Pattern: &regex{ChunkPattern}, Behavior: "Isolated", Invert: &f},
+		{Type: "Split", Pattern: &regex{ChunkPattern}, Behavior: "Isolated", Invert: &no},
 		ourByteLevel(),
 	}}
 }
@@ -125,8 +134,8 @@ func ourByteLevel() splitter {
 	return splitter{Type: "ByteLevel", AddPrefixSpace: &f, TrimOffsets: &f, UseRegex: &f}
 }
 
-// Load reads a tokenizer.json of our kind: byte-level BPE over the chunks of
-// ChunkPattern. Anything else is refused with one error that says what is wrong with
+// Load reads a tokenizer.json of our kind: byte-level BPE over the chunks of a [Split].
+// Anything else is refused with one error that says what is wrong with
 // the file; no text is ever encoded by rules other than the file's.
 func Load(r io.Reader) (*Tokenizer, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFileBytes+1))
@@ -177,10 +186,6 @@ func (f *file) checkSettings() error {
 	case f.Model.ByteFallback, f.Model.IgnoreMerges, f.Model.FuseUnk:
 		return errors.New("byte_fallback, ignore_merges and fuse_unk are not supported")
 	}
-	var split splitSequence
-	if err := json.Unmarshal(f.PreTokenizer, &split, json.RejectUnknownMembers(true)); err != nil || !isOurSplit(split) {
-		return fmt.Errorf("pre_tokenizer is not supported: expected a Sequence of Split by %s (Isolated) and ByteLevel without prefix space or regex", ChunkPattern)
-	}
 	var decoder splitter
 	if err := json.Unmarshal(f.Decoder, &decoder, json.RejectUnknownMembers(true)); err != nil || decoder.Type != "ByteLevel" {
 		return errors.New("decoder is not supported: expected ByteLevel")
@@ -188,24 +193,34 @@ func (f *file) checkSettings() error {
 	return nil
 }
 
-func isOurSplit(s splitSequence) bool {
-	is := func(b *bool, want bool) bool { return b != nil && *b == want }
-	if s.Type != "Sequence" || len(s.PreTokenizers) != 2 {
-		return false
+// split finds the Split that the file's pre-tokenizer is.
+func (f *file) split() (Split, error) {
+	var s splitSequence
+	if err := json.Unmarshal(f.PreTokenizer, &s, json.RejectUnknownMembers(true)); err == nil && s.Type == "Sequence" && len(s.PreTokenizers) == 2 {
+		is := func(b *bool, want bool) bool { return b != nil && *b == want }
+		a, b := s.PreTokenizers[0], s.PreTokenizers[1]
+		level := b.Type == "ByteLevel" && is(b.AddPrefixSpace, false)
+		switch {
+		case a.Type == "Split" && a.Pattern != nil && a.Pattern.Regex == ChunkPattern && a.Behavior == "Isolated" && is(a.Invert, false) && level && is(b.UseRegex, false):
+			return SplitLines, nil
+		case a.Type == "Digits" && is(a.IndividualDigits, true) && level && is(b.UseRegex, true):
+			return SplitWords, nil
+		}
 	}
-	a, b := s.PreTokenizers[0], s.PreTokenizers[1]
-	return a.Type == "Split" && a.Pattern != nil && a.Pattern.Regex == ChunkPattern && a.Behavior == "Isolated" && is(a.Invert, false) &&
-		b.Type == "ByteLevel" && is(b.AddPrefixSpace, false) && is(b.UseRegex, false)
+	return 0, fmt.Errorf("pre_tokenizer is not supported: expected a Sequence of Split by %s (Isolated) and ByteLevel without prefix space or regex, or of Digits (individual) and ByteLevel with its regex", ChunkPattern)
 }
 
 // build makes the tokenizer from the names in the file.
 func (f *file) build() (*Tokenizer, error) {
+	split, err := f.split()
+	if err != nil {
+		return nil, err
+	}
 	names := f.Model.Vocab
 	ids := make(map[string]int32, len(names))
 	for id, name := range names {
 		ids[name] = int32(id)
 	}
-
 	special := make([]int32, 0, len(f.AddedTokens))
 	isSpecial := make(map[int32]bool, len(f.AddedTokens))
 	for _, a := range f.AddedTokens {
@@ -223,7 +238,17 @@ func (f *file) build() (*Tokenizer, error) {
 		isSpecial[id] = true
 		special = append(special, id)
 	}
+	return assemble(split, names, ids, special, f.Model.Merges)
+}
+
+// assemble makes a tokenizer of names by id, ids by name, special tokens and merges.
+func assemble(split Split, names []string, ids map[string]int32, special []int32, written []writtenMerge) (*Tokenizer, error) {
+	special = slices.Clone(special)
 	slices.Sort(special)
+	isSpecial := make(map[int32]bool, len(special))
+	for _, id := range special {
+		isSpecial[id] = true
+	}
 
 	tokens := make([][]byte, len(names))
 	for id, name := range names {
@@ -240,8 +265,8 @@ func (f *file) build() (*Tokenizer, error) {
 		tokens[id] = []byte(text)
 	}
 
-	merges := make([]merge, len(f.Model.Merges))
-	for rank, w := range f.Model.Merges {
+	merges := make([]merge, len(written))
+	for rank, w := range written {
 		var m merge
 		for _, part := range []struct {
 			name string
@@ -258,7 +283,7 @@ func (f *file) build() (*Tokenizer, error) {
 		}
 		merges[rank] = m
 	}
-	return newTokenizer(tokens, special, merges)
+	return newTokenizer(split, tokens, special, merges)
 }
 
 func mustMarshal(v any) jsontext.Value {

@@ -24,6 +24,7 @@ type Tokenizer struct {
 	bytes   [256]int32 // the id of each single byte
 	merges  []merge    // by rank
 	order   []int32    // ids of special tokens, ascending
+	split   Split
 
 	// The ranks of merges: of any two tokens, and of any two bytes, for which a plain
 	// table is faster (a third of all lookups).
@@ -36,8 +37,9 @@ type merge struct{ left, right, into int32 }
 
 // newTokenizer builds the lookups over tokens and merges and checks what a file
 // could have wrong in them. special holds the ids of special tokens, ascending.
-func newTokenizer(tokens [][]byte, special []int32, merges []merge) (*Tokenizer, error) {
+func newTokenizer(split Split, tokens [][]byte, special []int32, merges []merge) (*Tokenizer, error) {
 	t := &Tokenizer{
+		split:   split,
 		tokens:  tokens,
 		special: make([]bool, len(tokens)),
 		byName:  make(map[string]int32, len(special)),
@@ -73,6 +75,9 @@ func newTokenizer(tokens [][]byte, special []int32, merges []merge) (*Tokenizer,
 	}
 	return t, nil
 }
+
+// Split is how the tokenizer cuts a text into chunks.
+func (t *Tokenizer) Split() Split { return t.split }
 
 // Size is the number of tokens, special ones included; ids are 0 to Size()-1.
 func (t *Tokenizer) Size() int { return len(t.tokens) }

@@ -261,7 +261,7 @@ func (v *growing) tokenizer() (*Tokenizer, error) {
 	for i, token := range v.tokens {
 		tokens[i] = []byte(token)
 	}
-	return newTokenizer(tokens, slices.Clone(v.special), slices.Clone(v.merges))
+	return newTokenizer(SplitLines, tokens, slices.Clone(v.special), slices.Clone(v.merges))
 }
 
 // learn merges the most frequent pair of c, again and again, until there are size

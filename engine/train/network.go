@@ -19,9 +19,9 @@ type saved struct {
 	x           []float32 // [R,d] input of the layer
 	inv1, inv2  []float32 // [R]
 	h1          []float32 // [R,d] normed input
-	qRaw, kRaw  []float32 // [R,a], [R,b] before QK-norm
+	qRaw, kRaw  []float32 // [R,a], [R,b] before QK-norm; without one nil
 	invQ, invK  []float32 // [R·heads], [R·kvHeads]
-	q, k, v     []float32 // after norm and RoPE
+	q, k, v     []float32 // after norm (if there is one) and RoPE
 	att         []float32 // [R,a]
 	lse         []float32 // [R·heads]
 	mid         []float32 // [R,d] after attention
@@ -68,11 +68,14 @@ func NewNetwork(p *Params, ops *kernels.Ops, threads, rows int) (*Network, error
 	}
 	d, a, b, f := c.HiddenSize, c.NumHeads*c.HeadDim, c.NumKVHeads*c.HeadDim, c.IntermediateSize
 	for range c.NumLayers {
-		n.layers = append(n.layers, saved{
+		s := saved{
 			x: take(rows * d), inv1: take(rows), inv2: take(rows), h1: take(rows * d),
-			qRaw: take(rows * a), kRaw: take(rows * b), invQ: take(rows * c.NumHeads), invK: take(rows * c.NumKVHeads),
 			q: take(rows * a), k: take(rows * b), v: take(rows * b), att: take(rows * a), lse: take(rows * c.NumHeads),
-			mid: take(rows * d), h2: take(rows * d), gate: take(rows * f), up: take(rows * f), h: take(rows * f)})
+			mid: take(rows * d), h2: take(rows * d), gate: take(rows * f), up: take(rows * f), h: take(rows * f)}
+		if c.QKNorm() {
+			s.qRaw, s.kRaw, s.invQ, s.invK = take(rows*a), take(rows*b), take(rows*c.NumHeads), take(rows*c.NumKVHeads)
+		}
+		n.layers = append(n.layers, s)
 	}
 	n.x, n.fin, n.invF = take(rows*d), take(rows*d), take(rows)
 	n.dx, n.dmid, n.dh = take(rows*d), take(rows*d), take(rows*d)
@@ -213,13 +216,19 @@ func (n *Network) forward(m *Micro) {
 			n.ops.RMSForward(hi-lo, d, s.x[lo*d:], d, p.inNorm.W, eps, s.h1[lo*d:], d, s.inv1[lo:])
 		})
 		n.timeRows(t)
-		n.linear(R, s.h1, p.q, s.qRaw, false)
-		n.linear(R, s.h1, p.k, s.kRaw, false)
+		q, k := s.q, s.k
+		if c.QKNorm() {
+			q, k = s.qRaw, s.kRaw
+		}
+		n.linear(R, s.h1, p.q, q, false)
+		n.linear(R, s.h1, p.k, k, false)
 		n.linear(R, s.h1, p.v, s.v, false)
 		t = time.Now()
 		n.split(R, func(_, lo, hi int) {
-			n.ops.RMSForward((hi-lo)*H, hd, s.qRaw[lo*H*hd:], hd, p.qNorm.W, eps, s.q[lo*H*hd:], hd, s.invQ[lo*H:])
-			n.ops.RMSForward((hi-lo)*G, hd, s.kRaw[lo*G*hd:], hd, p.kNorm.W, eps, s.k[lo*G*hd:], hd, s.invK[lo*G:])
+			if c.QKNorm() {
+				n.ops.RMSForward((hi-lo)*H, hd, s.qRaw[lo*H*hd:], hd, p.qNorm.W, eps, s.q[lo*H*hd:], hd, s.invQ[lo*H:])
+				n.ops.RMSForward((hi-lo)*G, hd, s.kRaw[lo*G*hd:], hd, p.kNorm.W, eps, s.k[lo*G*hd:], hd, s.invK[lo*G:])
+			}
 			n.ops.RoPE(hi-lo, H, hd, s.q[lo*H*hd:], n.pos[lo:hi], n.rope, 1)
 			n.ops.RoPE(hi-lo, G, hd, s.k[lo*G*hd:], n.pos[lo:hi], n.rope, 1)
 		})
@@ -280,9 +289,10 @@ func (n *Network) backward(m *Micro) {
 			n.ops.RoPE(hi-lo, H, hd, n.dq[lo*H*hd:], n.pos[lo:hi], n.rope, -1)
 			n.ops.RoPE(hi-lo, G, hd, n.dk[lo*G*hd:], n.pos[lo:hi], n.rope, -1)
 		})
-		// In place: the gradient before a head's norm replaces the one after it.
-		n.rmsBack(R*H, hd, s.qRaw, p.qNorm, s.invQ, n.dq, n.dq, false)
-		n.rmsBack(R*G, hd, s.kRaw, p.kNorm, s.invK, n.dk, n.dk, false)
+		if c.QKNorm() { // in place: the gradient before a head's norm replaces the one after it
+			n.rmsBack(R*H, hd, s.qRaw, p.qNorm, s.invQ, n.dq, n.dq, false)
+			n.rmsBack(R*G, hd, s.kRaw, p.kNorm, s.invK, n.dk, n.dk, false)
+		}
 		n.timeRows(t)
 		n.linearBack(R, s.h1, p.q, n.dq, n.dh, false)
 		n.linearBack(R, s.h1, p.k, n.dk, n.dh, true)

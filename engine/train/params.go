@@ -25,7 +25,8 @@ func newParam(name string, rows, cols int, hidden bool) *Param {
 		W: kernels.Alloc[float32](rows * cols), G: kernels.Alloc[float32](rows * cols)}
 }
 
-// layerParams are the tensors of one transformer block.
+// layerParams are the tensors of one transformer block; qNorm and kNorm are nil without
+// QK-norm.
 type layerParams struct {
 	inNorm, q, k, v, qNorm, kNorm, o, postNorm, gate, up, down *Param
 }
@@ -39,7 +40,7 @@ type Params struct {
 	All    []*Param
 }
 
-// NewParams allocates the tensors of a tied Qwen3-shaped network, all zero.
+// NewParams allocates the tensors of a tied Qwen3- or Llama-shaped network, all zero.
 func NewParams(c model.Config) *Params {
 	p := &Params{Config: c}
 	add := func(name string, rows, cols int, hidden bool) *Param {
@@ -48,6 +49,12 @@ func NewParams(c model.Config) *Params {
 		return t
 	}
 	d, hd, ff := c.HiddenSize, c.HeadDim, c.IntermediateSize
+	headNorm := func(name string) *Param {
+		if !c.QKNorm() {
+			return nil
+		}
+		return add(name, 1, hd, false)
+	}
 	p.embed = add("model.embed_tokens.weight", c.VocabSize, d, false)
 	for i := range c.NumLayers {
 		n := "model.layers." + strconv.Itoa(i) + "."
@@ -56,8 +63,8 @@ func NewParams(c model.Config) *Params {
 			q:        add(n+"self_attn.q_proj.weight", c.NumHeads*hd, d, true),
 			k:        add(n+"self_attn.k_proj.weight", c.NumKVHeads*hd, d, true),
 			v:        add(n+"self_attn.v_proj.weight", c.NumKVHeads*hd, d, true),
-			qNorm:    add(n+"self_attn.q_norm.weight", 1, hd, false),
-			kNorm:    add(n+"self_attn.k_norm.weight", 1, hd, false),
+			qNorm:    headNorm(n + "self_attn.q_norm.weight"),
+			kNorm:    headNorm(n + "self_attn.k_norm.weight"),
 			o:        add(n+"self_attn.o_proj.weight", d, c.NumHeads*hd, true),
 			postNorm: add(n+"post_attention_layernorm.weight", 1, d, false),
 			gate:     add(n+"mlp.gate_proj.weight", ff, d, true),
@@ -89,7 +96,9 @@ func (p *Params) Init(seed uint64) {
 	fill(p.embed, 0.02)
 	for _, l := range p.layers {
 		for _, t := range []*Param{l.inNorm, l.qNorm, l.kNorm, l.postNorm} {
-			one(t)
+			if t != nil {
+				one(t)
+			}
 		}
 		for _, t := range []*Param{l.q, l.k, l.v, l.gate, l.up} {
 			matrix(t, 1)
@@ -121,9 +130,13 @@ func (p *Params) Weights() *model.Weights {
 	m := func(t *Param) model.Matrix { return model.Matrix{Rows: t.Rows, Cols: t.Cols, F32: t.W} }
 	w := &model.Weights{Config: p.Config, Embed: m(p.embed), Norm: p.norm.W}
 	for _, l := range p.layers {
-		w.Layers = append(w.Layers, model.Layer{
-			InputNorm: l.inNorm.W, Q: m(l.q), K: m(l.k), V: m(l.v), QNorm: l.qNorm.W, KNorm: l.kNorm.W,
-			O: m(l.o), PostNorm: l.postNorm.W, Gate: m(l.gate), Up: m(l.up), Down: m(l.down)})
+		x := model.Layer{
+			InputNorm: l.inNorm.W, Q: m(l.q), K: m(l.k), V: m(l.v),
+			O: m(l.o), PostNorm: l.postNorm.W, Gate: m(l.gate), Up: m(l.up), Down: m(l.down)}
+		if p.Config.QKNorm() {
+			x.QNorm, x.KNorm = l.qNorm.W, l.kNorm.W
+		}
+		w.Layers = append(w.Layers, x)
 	}
 	return w
 }

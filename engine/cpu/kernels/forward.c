@@ -145,8 +145,10 @@ static void run(void *v, int w) {
     for (int i = lo; i < hi; i++) {
       const sl_row *r = j->rows + i;
       float *q = n->qkv + i * qkv, *k = q + ad, *val = k + kvd;
-      for (int h = 0; h < s->heads; h++) isa->rms(q + h * hd, (int)hd, n->layers[l].q_norm, s->eps, q + h * hd);
-      for (int h = 0; h < s->kv; h++) isa->rms(k + h * hd, (int)hd, n->layers[l].k_norm, s->eps, k + h * hd);
+      if (n->layers[l].q_norm)
+        for (int h = 0; h < s->heads; h++) isa->rms(q + h * hd, (int)hd, n->layers[l].q_norm, s->eps, q + h * hd);
+      if (n->layers[l].k_norm)
+        for (int h = 0; h < s->kv; h++) isa->rms(k + h * hd, (int)hd, n->layers[l].k_norm, s->eps, k + h * hd);
       isa->rope(q, s->heads, (int)hd, n->rope + r->pos * hd);
       isa->rope(k, s->kv, (int)hd, n->rope + r->pos * hd);
       float *tk, *tv;

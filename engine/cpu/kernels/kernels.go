@@ -63,7 +63,7 @@ var ErrMemory = errors.New("out of memory; use a smaller model, fewer sequences 
 // Shape is the network's dimensions.
 type Shape struct {
 	D, FF, Layers, Heads, KV, HeadDim, Vocab, Positions int
-	CanvasMark                                          bool
+	CanvasMark, QKNorm                                  bool
 	Mask                                                int
 	Eps                                                 float32
 }
@@ -75,7 +75,7 @@ type Matrix struct {
 	Scale      []float32
 }
 
-// Layer is a transformer block's weights.
+// Layer is a transformer block's weights. QNorm and KNorm are nil without [Shape].QKNorm.
 type Layer struct {
 	InNorm, QNorm, KNorm, PostNorm []float32
 	Q, K, V, O, Gate, Up, Down     Matrix
@@ -129,11 +129,15 @@ func (s Shape) check(layers []Layer, embed Matrix, norm, rope []float32) error {
 		return nil
 	}
 	q, kv := s.Heads*s.HeadDim, s.KV*s.HeadDim
+	headNorm := 0
+	if s.QKNorm {
+		headNorm = s.HeadDim
+	}
 	err := errors.Join(mat("embedding", embed, s.Vocab, s.D), vec("norm", norm, s.D), vec("rope", rope, s.Positions*s.HeadDim))
 	for i, l := range layers {
 		at := func(name string) string { return fmt.Sprintf("layer %d: %s", i, name) }
 		err = errors.Join(err, vec(at("input norm"), l.InNorm, s.D), vec(at("post norm"), l.PostNorm, s.D),
-			vec(at("q norm"), l.QNorm, s.HeadDim), vec(at("k norm"), l.KNorm, s.HeadDim),
+			vec(at("q norm"), l.QNorm, headNorm), vec(at("k norm"), l.KNorm, headNorm),
 			mat(at("q"), l.Q, q, s.D), mat(at("k"), l.K, kv, s.D), mat(at("v"), l.V, kv, s.D), mat(at("o"), l.O, s.D, q),
 			mat(at("gate"), l.Gate, s.FF, s.D), mat(at("up"), l.Up, s.FF, s.D), mat(at("down"), l.Down, s.D, s.FF))
 	}
@@ -168,7 +172,11 @@ func NewNet(isa string, s Shape, layers []Layer, embed Matrix, norm, rope []floa
 	}
 	for i, l := range layers {
 		c := C.at_layer(ls, C.int(i))
-		c.in_norm, c.q_norm, c.k_norm, c.post_norm = mem.floats(l.InNorm), mem.floats(l.QNorm), mem.floats(l.KNorm), mem.floats(l.PostNorm)
+		c.in_norm, c.post_norm = mem.floats(l.InNorm), mem.floats(l.PostNorm)
+		c.q_norm, c.k_norm = nil, nil
+		if s.QKNorm {
+			c.q_norm, c.k_norm = mem.floats(l.QNorm), mem.floats(l.KNorm)
+		}
 		c.q, c.k, c.v, c.o = mem.matrix(l.Q), mem.matrix(l.K), mem.matrix(l.V), mem.matrix(l.O)
 		c.gate, c.up, c.down = mem.matrix(l.Gate), mem.matrix(l.Up), mem.matrix(l.Down)
 	}

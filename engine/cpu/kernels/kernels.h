@@ -27,6 +27,7 @@ typedef struct {
   const float *scale;
 } sl_matrix;
 
+// q_norm and k_norm are null in a network that does not normalise heads (Llama).
 typedef struct {
   const float *in_norm, *q_norm, *k_norm, *post_norm;
   sl_matrix q, k, v, o, gate, up, down;

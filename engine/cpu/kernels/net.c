@@ -95,14 +95,14 @@ sl_net *sl_net_new(const char *isa, const sl_shape *s, const sl_layer *layers, c
   for (int i = 0; ok && i < s->layers; i++) {
     const sl_layer *l = layers + i;
     n->layers[i].in_norm = copied(l->in_norm, s->d);
-    n->layers[i].q_norm = copied(l->q_norm, s->hd);
-    n->layers[i].k_norm = copied(l->k_norm, s->hd);
+    if (l->q_norm) n->layers[i].q_norm = copied(l->q_norm, s->hd);
+    if (l->k_norm) n->layers[i].k_norm = copied(l->k_norm, s->hd);
     n->layers[i].post_norm = copied(l->post_norm, s->d);
     n->layers[i].qkv = stack(isa, (const sl_matrix *[]){&l->q, &l->k, &l->v}, 3);
     n->layers[i].o = sl_pack(isa, &l->o);
     n->layers[i].gateup = stack(isa, (const sl_matrix *[]){&l->gate, &l->up}, 2);
     n->layers[i].down = sl_pack(isa, &l->down);
-    ok = n->layers[i].in_norm && n->layers[i].q_norm && n->layers[i].k_norm && n->layers[i].post_norm &&
+    ok = n->layers[i].in_norm && !n->layers[i].q_norm == !l->q_norm && !n->layers[i].k_norm == !l->k_norm && n->layers[i].post_norm &&
          n->layers[i].qkv && n->layers[i].o && n->layers[i].gateup && n->layers[i].down;
   }
   if (ok) {

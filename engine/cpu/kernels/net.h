@@ -73,7 +73,7 @@ struct sl_net {
   const sl_isa *isa;
   sl_shape s;
   struct {
-    float *in_norm, *q_norm, *k_norm, *post_norm;
+    float *in_norm, *q_norm, *k_norm, *post_norm; // q_norm and k_norm may be null
     sl_packed *qkv, *o, *gateup, *down; // q, k, v stacked; gate and up stacked
   } *layers;
   sl_packed *head;
