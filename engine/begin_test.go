@@ -22,9 +22,18 @@ func TestBegun(t *testing.T) {
 		"": "", " ": "", "  ": "", "x  ": "", "x\n ": "", "é": "é", "// größ": " größ", "a1_b": "a1_b", "\t x": "x",
 		strings.Repeat("z", 33): "", strings.Repeat("z", 32): strings.Repeat("z", 32), "x \xffa": "", "self, ": " ",
 	} {
-		context, got := begun(prefix)
+		context, got := begun(prefix, tokenizer.SplitLines)
 		if got != word || context+got != prefix {
 			t.Errorf("%q: context %q, word %q, want %q", prefix, context, got, word)
+		}
+	}
+	// Where words are chunks, white space before the word is cut otherwise once it is there.
+	for prefix, word := range map[string]string{
+		"\tret": "\tret", "x {\n\t\t": "\n\t\t", "x {\n    return x": " x", "a\n": "\n", "if x :=  ": "  ", "f(": "f(", "x": "x", "": "", "a" + strings.Repeat(" ", 33): "",
+	} {
+		context, got := begun(prefix, tokenizer.SplitWords)
+		if got != word || context+got != prefix {
+			t.Errorf("words: %q: context %q, word %q, want %q", prefix, context, got, word)
 		}
 	}
 }

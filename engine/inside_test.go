@@ -171,7 +171,7 @@ func TestWindow(t *testing.T) {
 		moves := 0
 		keys := 60
 		for range keys {
-			w := encode(tok, req, positions, room)
+			w := encode(tok, req, positions, room, false)
 			ids := w.layout(sp, positions)
 			if len(ids) == 0 || len(ids) >= positions {
 				t.Fatalf("%d tokens for %d positions", len(ids), positions)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // New makes a tokenizer of a vocabulary as other files have it: the tokens by id, written
@@ -36,6 +37,25 @@ func New(split Split, tokens []string, special []int32, merges []string) (*Token
 		written[i] = writtenMerge{left, right}
 	}
 	return assemble(split, tokens, ids, special, written)
+}
+
+// MissingBytes lists the single bytes that a vocabulary, written as [New] takes it, has no
+// token for: SmolLM2's lacks 21 that no UTF-8 text or hardly any has. Tokenizers that allow
+// that drop such bytes; ours takes every text.
+func MissingBytes(tokens []string) []string {
+	have := make(map[string]bool, 256)
+	for _, t := range tokens {
+		if len(t) <= utf8.UTFMax {
+			have[t] = true
+		}
+	}
+	var missing []string
+	for _, r := range byteRune {
+		if !have[string(r)] {
+			missing = append(missing, string(r))
+		}
+	}
+	return missing
 }
 
 // Adapt makes a tokenizer of t's tokens with other special tokens, whose ids come first:

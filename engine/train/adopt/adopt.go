@@ -19,7 +19,8 @@ type Model struct {
 }
 
 // ReadGGUF reads a GGUF checkpoint of Llama layout with byte-level BPE as a model of ours:
-// a plain one ([model.Scheme].Plain), with our special tokens added before its own.
+// a plain one ([model.Scheme].Plain), with our special tokens added before its own, and
+// single bytes that it has no token for behind them.
 //
 // Where the file has a token that means what one of ours does, ours begins with its
 // embedding: the end of a text, the name of a file, a repository's. The others begin with
@@ -34,8 +35,8 @@ func ReadGGUF(path string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: its vocabulary: %w", path, err)
 	}
-	if tok.Size() != w.Config.VocabSize {
-		return nil, fmt.Errorf("%s: %d tokens, but embeddings of %d: the file is damaged", path, tok.Size(), w.Config.VocabSize)
+	if len(v.Tokens) != w.Config.VocabSize {
+		return nil, fmt.Errorf("%s: %d tokens, but embeddings of %d: the file is damaged", path, len(v.Tokens), w.Config.VocabSize)
 	}
 	m := &Model{w, tok}
 	grown, from, err := tok.Adapt(train.SpecialNames, nil, 0)
@@ -66,7 +67,7 @@ func vocabulary(v *model.Vocabulary) (*tokenizer.Tokenizer, error) {
 			special = append(special, int32(id))
 		}
 	}
-	return tokenizer.New(split, v.Tokens, special, v.Merges)
+	return tokenizer.New(split, slices.Concat(v.Tokens, tokenizer.MissingBytes(v.Tokens)), special, v.Merges)
 }
 
 // alike are tokens of other vocabularies that mean what ours do, the best first.
@@ -86,6 +87,9 @@ func (m *Model) with(tok *tokenizer.Tokenizer, from []int32) (*Model, error) {
 	first := make([]int32, tok.Size()) // the row that a token begins with; -1: the mean
 	copy(first, from)
 	for id := range first {
+		if int(from[id]) >= m.Weights.Config.VocabSize { // a byte that the file lacked
+			first[id] = -1
+		}
 		if from[id] >= 0 {
 			continue
 		}
