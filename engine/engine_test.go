@@ -363,6 +363,9 @@ func TestLayout(t *testing.T) {
 			t.Fatalf("%v, want %v", got, want)
 		}
 	}
+	if got := engine.PlainLayout(model.SpecialTokens{End: 1}, ids(20, 21)); len(got) != 3 || got[0] != 1 || got[2] != 21 {
+		t.Errorf("a plain text is %v", got)
+	}
 	if got := engine.Layout(s, engine.Input{}); len(got) != 1 || got[0] != 3 {
 		t.Errorf("an empty input is %v, want the prefix marker alone", got)
 	}

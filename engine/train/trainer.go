@@ -79,6 +79,7 @@ func New(s Settings, opt Options) (*Trainer, error) {
 	t.st.Config = s.Model(opt.Tokenizer.Size(), opt.Tokens)
 	if opt.Init != nil {
 		t.st.Config = opt.Init.Config
+		t.st.Config.Seedling.Plain = false // from here on it learns our layout
 	}
 	if s.Stage == "tsc" {
 		t.st.Config.Seedling.Shift = s.Shift
