@@ -423,6 +423,7 @@ type fillCmd struct {
 	Mode      string `enum:"auto,line,block,function" default:"auto" help:"How far: auto, line, block or function."`
 	Decode    string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal (see the README)."`
 	ShowSteps bool   `help:"Print each state of the canvas."`
+	Remember  string `enum:"folder,nothing" default:"folder" help:"Whose ways to follow besides the file's own: those of its folder, or nobody's."`
 	Explain   bool   `help:"Say what was chosen and why."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
@@ -464,6 +465,11 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer e.Close()
+	if f.Remember == "folder" {
+		for _, other := range infill.Beside(f.File) {
+			e.Remember(other.Path, infill.HideSecrets(other.Text))
+		}
+	}
 	start := time.Now()
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()

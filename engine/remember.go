@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
@@ -61,13 +62,18 @@ type surroundings struct {
 
 type surrounding struct {
 	document, above, below string
+	snippets               []string
 	store                  *memory.Store
 }
 
-// of is the store that holds req's Above and Below; nil: there is nothing.
+// of is the store that holds req's Above, Below and Snippets; nil: there is nothing.
 func (s *surroundings) of(tok *tokenizer.Tokenizer, req Request) *memory.Store {
-	if req.Above == "" && req.Below == "" {
+	if req.Above == "" && req.Below == "" && len(req.Snippets) == 0 {
 		return nil
+	}
+	size := len(req.Above) + len(req.Below)
+	for _, f := range req.Snippets {
+		size += len(f.Text)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,20 +82,28 @@ func (s *surroundings) of(tok *tokenizer.Tokenizer, req Request) *memory.Store {
 		have = s.kept[i]
 		s.kept = slices.Delete(s.kept, i, i+1)
 	} else {
-		have = &surrounding{document: req.Document, store: memory.NewStore((len(req.Above)+len(req.Below))/2 + 4096)}
+		have = &surrounding{document: req.Document, store: memory.NewStore(size/2 + 4096)}
 	}
-	put := func(name string, old *string, text string) {
+	put := func(name string, old *string, text string, clean func(string) string) {
 		if *old == text {
 			return
 		}
 		*old = text
-		if req.Clean != nil {
-			text = req.Clean(text)
+		if clean != nil {
+			text = clean(text)
 		}
 		have.store.Put(name, tokenizer.Encode[backend.TokenID](tok, nil, text))
 	}
-	put("above", &have.above, req.Above)
-	put("below", &have.below, req.Below)
+	put("above", &have.above, req.Above, req.Clean)
+	put("below", &have.below, req.Below, req.Clean)
+	have.snippets = append(have.snippets, make([]string, max(0, len(req.Snippets)-len(have.snippets)))...)
+	for i := range have.snippets { // what the newest request no longer brings is forgotten
+		text := ""
+		if i < len(req.Snippets) {
+			text = req.Snippets[i].Text
+		}
+		put("snippet "+strconv.Itoa(i), &have.snippets[i], text, nil)
+	}
 	if s.kept = append(s.kept, have); len(s.kept) > maxSurroundings {
 		s.kept = slices.Delete(s.kept, 0, 1)
 	}

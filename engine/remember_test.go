@@ -83,3 +83,34 @@ func TestSurroundings(t *testing.T) {
 		t.Errorf("what stands there no more was seen: %q", got)
 	}
 }
+
+// Pieces of other files that a request brings are remembered for it alone, and as long as it
+// brings them.
+func TestSnippetsAreRemembered(t *testing.T) {
+	s := newScript(play)
+	e := New(s.model(false), s, Options{})
+	defer e.Close()
+	s.sure = 0.2
+	at := 300 + strings.Index(play[300:], "\n\t") + 2
+	other := "brought(along)"
+	ask := func(document string, snippets ...Snippet) string {
+		res, err := e.Generate(context.Background(), Request{Document: document, Prefix: play[at-200 : at], Snippets: snippets,
+			MaxTokens: 20, Stop: oneLine, Decode: denoise.Causal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.recall.forget(document)
+		return res.Text
+	}
+	plain := ask("a")
+	said := Snippet{Path: "x.go", Text: strings.Repeat(play[at-200:at]+other+"\n", 3)}
+	if got := ask("a", Snippet{Path: "y.go", Text: "package y\n"}, said); got != other {
+		t.Errorf("with the piece that says so: %q", got)
+	}
+	if got := ask("b"); got != plain {
+		t.Errorf("another document saw it: %q", got)
+	}
+	if got := ask("a", Snippet{Path: "y.go", Text: "package y\n"}); got != plain {
+		t.Errorf("what is brought no more was seen: %q", got)
+	}
+}

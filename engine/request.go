@@ -25,10 +25,10 @@ type Request struct {
 	// Document is an opaque identity: a newer request for the same one cancels an
 	// older one that still waits or runs, and finds its cache.
 	Document string
-	Path     string // name of the file as the model sees it; may be empty
-	Snippets []Snippet
-	Prefix   string // text before the gap, already windowed by the caller
-	Suffix   string // text after the gap, likewise
+	Path     string    // name of the file as the model sees it; may be empty
+	Snippets []Snippet // pieces of other files, shown to the model and remembered as Above is
+	Prefix   string    // text before the gap, already windowed by the caller
+	Suffix   string    // text after the gap, likewise
 	// Above and Below are the document's text before Prefix and after Suffix, or what of it
 	// is at hand: for the memory alone. They should stay the same while a person types. Clean
 	// is applied to them before they are remembered; nil: they are as they should be.
