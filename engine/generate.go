@@ -38,7 +38,7 @@ func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
 		req.BlockSize = e.model.Config.Seedling.BlockSize
 	}
 	req.Settings = req.Settings.Or(e.opt.Settings)
-	req.Score = req.Score || req.MinLogProb != 0
+	req.Score = req.Score || req.MinLogProb != 0 || req.Candidates > 1
 	if res, ok := e.recall.find(req); ok {
 		e.queue.answered(req.Document, req.Priority)
 		return res, nil
@@ -113,8 +113,7 @@ func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, erro
 		return res, err
 	}
 	begin = time.Now()
-	ans := &answer{tok: e.model.Tokenizer, rule: req.Stop, begun: len(w.word)}
-	out, err := denoise.Run(ctx, c.b, h.seq, tokens[len(h.tokens):], denoise.Options{
+	d := decoding{e: e, req: req, h: h, context: tokens, word: w.word, opt: denoise.Options{
 		Settings:  req.Settings,
 		Mode:      req.Decode,
 		BlockSize: req.BlockSize,
@@ -125,20 +124,22 @@ func (e *Engine) serve(ctx context.Context, req Request, w window) (Result, erro
 		Shift:     e.model.Config.Seedling.Shift,
 		Revises:   e.model.Config.Seedling.Revises,
 		Score:     req.Score,
+		Rivals:    req.Candidates > 1,
 		Deadline:  req.Deadline,
 		Begin:     beginning(e.model.Tokenizer, w.word),
-		Stop:      ans.look,
-		Watch:     e.watcher(req.Watch, res.Forwards, len(w.word)),
-	})
-	res.Denoise = time.Since(begin)
-	res.Forwards += out.Forwards
-	if unsettled := c.settle(h, append(tokens, out.Decided...)); err == nil {
-		err = unsettled
-	}
-	if err != nil {
+	}}
+	all := []*candidate{nil}
+	if all[0], err = d.decide(ctx, branch{}, e.watcher(req.Watch, res.Forwards, len(w.word))); err != nil {
 		return Result{}, err
 	}
-	return e.finish(req, res, out, ans), nil
+	if req.Candidates > 1 {
+		if all, err = d.alternatives(ctx, all[0]); err != nil {
+			return Result{}, err
+		}
+	}
+	res.Denoise = time.Since(begin)
+	res.Forwards += d.forwards
+	return e.finish(req, res, all), nil
 }
 
 // prefill reads the context but for the tokens that ride along with the first denoising
@@ -165,36 +166,31 @@ func (e *Engine) prefill(ctx context.Context, req Request, h *held, tokens []bac
 	return false, err
 }
 
-// finish makes a result of what was decided.
-func (e *Engine) finish(req Request, res Result, out denoise.Result, ans *answer) Result {
-	stopped := out.Reason == denoise.Stopped
-	valid, _ := ans.decode(out.Decided)
-	keep := valid
-	res.Stop = out.Reason.String()
-	if stopped {
-		keep, res.Stop = ans.keep, ans.stop
-	}
-	res.Text = string(ans.buf[:keep])
-	res.Tokens = covering(ans.ends, keep)
-	if res.Tokens <= len(out.LogProbs) {
-		res.LogProb = mean(out.LogProbs[:res.Tokens])
-		res.LineLogProb = sum(out.LogProbs[:covering(ans.ends, firstLine(res.Text))])
-	}
-	if req.MinLogProb != 0 && res.LineLogProb < req.MinLogProb {
-		res.Text, res.Tokens, res.Stop = "", 0, "withheld"
+// finish makes a result of what was decided, of which the first is the answer, and keeps it
+// for a person who types along.
+func (e *Engine) finish(req Request, res Result, all []*candidate) Result {
+	answers := make([]Result, len(all))
+	for i, c := range all {
+		answers[i] = c.result
+		answers[i].Forwards, answers[i].Prefill, answers[i].Denoise = res.Forwards, res.Prefill, res.Denoise
+		answers[i].ContextTokens, answers[i].CachedTokens = res.ContextTokens, res.CachedTokens
 	}
 	if req.Document != "" {
-		if res.Text == "" || out.Reason == denoise.Deadline {
+		if answers[0].Text == "" || answers[0].Stop == denoise.Deadline.String() {
 			e.recall.forget(req.Document)
-			return res
+		} else {
+			e.recall.put(req.Document, req, all, answers)
 		}
-		ans.ends = ans.ends[:covering(ans.ends, valid)]
-		ans.ends[len(ans.ends)-1] = valid
-		question := req
-		question.Stop, question.Watch, question.Clean = nil, nil, nil
-		question.Above, question.Below = "", ""
-		e.recall.put(req.Document, &recalled{req: question, text: res.Text, decided: string(ans.buf[:valid]),
-			ends: ans.ends, logs: out.LogProbs, ruled: stopped, result: res})
+	}
+	return together(answers)
+}
+
+// together is the first of several answers, with the others as its alternatives.
+func together(answers []Result) Result {
+	res := answers[0]
+	for _, a := range answers[1:] {
+		a.Forwards, a.Prefill, a.Denoise = 0, 0, 0
+		res.Alternatives = append(res.Alternatives, a)
 	}
 	return res
 }

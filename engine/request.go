@@ -49,7 +49,15 @@ type Request struct {
 	// and under which name to stop ("line", "block", …); an empty name goes on.
 	// It must be a pure function. nil: only the end token or the budget stops.
 	Stop func(decided string) (keep int, name string)
-	// Watch is called after each denoising step with the canvas as it stands. nil: not.
+	// Candidates is how many different answers are wanted: those besides the one are in
+	// Result.Alternatives, fewer where there are fewer. 0 and 1 ask for the one alone. It
+	// implies Score.
+	Candidates int
+	// Show is what a person would be shown of an answer: of those that show the same, or
+	// nothing, none is an alternative to another. It must be a pure function. nil: the text.
+	Show func(Result) string
+	// Watch is called after each denoising step with the canvas as it stands, but not of
+	// alternatives. nil: not.
 	Watch func(Step)
 	// Settings say how bold decoding is; zero fields take the engine's.
 	Settings denoise.Settings
@@ -92,4 +100,10 @@ type Result struct {
 	LineLogProb   float64 // log-probability of the first line of Text, nats; 0 if unknown
 	Prefill       time.Duration
 	Denoise       time.Duration
+	// Alternatives are further answers (Request.Candidates), the likeliest first. Their
+	// forwards and their time are counted in the answer's.
+	Alternatives []Result
+	// EndedLogProb is LineLogProb and what the end of that line has, be it a line end or the
+	// end of the answer: by it answers of different length can be compared. 0 if unknown.
+	EndedLogProb float64
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/memory"
@@ -27,6 +28,8 @@ type decoder struct {
 
 	out      []backend.TokenID // decided for good, and at the end whatever is decided
 	logs     []float32         // causal log-probabilities of out
+	endLog   float32           // that of the end token after them
+	rivals   []Rival           // to logs and endLog
 	looked   int               // tokens that Stop has seen
 	keep     int               // of out, once ended
 	reason   Reason
@@ -44,11 +47,16 @@ type contextRow struct {
 	token  backend.TokenID
 	want   backend.Want
 	target backend.TokenID
+	commit bool // of a finished block: what is known of the target goes to logs and rivals
 }
 
 func newDecoder(b backend.Backend, seq backend.Sequence, pending []backend.TokenID, opt Options) *decoder {
 	d := &decoder{b: b, seq: seq, opt: opt, limits: b.Limits(), read: b.Len(seq)}
-	d.start = d.read + len(pending)
+	d.start = d.read + len(pending) - len(opt.Given)
+	d.out, d.logs = append(d.out, opt.Given...), append(d.logs, opt.GivenLogs...)
+	for range opt.Given {
+		d.rivals = append(d.rivals, Rival{Token: backend.NoToken})
+	}
 	for _, t := range pending {
 		d.pending = append(d.pending, contextRow{token: t, target: backend.NoToken})
 	}
@@ -91,8 +99,11 @@ func (d *decoder) forward(ctx context.Context, canvas []canvasRow, forbid []back
 				continue
 			}
 			switch r := d.pending[top.Row]; {
-			case r.want&backend.WantTop == 0:
+			case r.commit:
 				d.logs = append(d.logs, top.TargetLog)
+				if d.opt.Rivals {
+					d.rivals = append(d.rivals, d.rival(top, r.target))
+				}
 			default:
 				known = append(known, top)
 			}
@@ -276,6 +287,9 @@ func (d *decoder) result(ctx context.Context) (Result, error) {
 		Forwards: d.forwards,
 		Blocks:   d.blocks,
 		LogProbs: d.logs[:min(len(d.logs), len(d.out))],
+
+		EndLogProb: d.endLog,
+		Rivals:     d.rivals,
 	}, nil
 }
 
@@ -306,11 +320,39 @@ func (d *decoder) commit(n int, block []backend.TokenID) error {
 	}
 	d.pending = d.pending[:0]
 	for _, t := range block {
-		d.pending = append(d.pending, contextRow{token: before, want: backend.WantTarget, target: t})
+		row := contextRow{token: before, want: backend.WantTarget, target: t, commit: true}
+		if d.opt.Rivals {
+			row.want |= backend.WantTop
+		}
+		d.pending = append(d.pending, row)
 		before = t
 	}
 	d.pending = append(d.pending, contextRow{token: before, target: backend.NoToken})
 	return nil
+}
+
+// reads takes note of the token that the causal reading decides next.
+func (d *decoder) reads(t backend.Top) {
+	if t.Best == d.opt.Tokens.End {
+		d.endLog = log(t.Prob)
+	} else {
+		d.logs = append(d.logs, log(t.Prob))
+	}
+	if d.opt.Rivals {
+		d.rivals = append(d.rivals, d.rival(t, t.Best))
+	}
+}
+
+// rival is the best token of a row besides the one that is taken.
+func (d *decoder) rival(t backend.Top, taken backend.TokenID) Rival {
+	r := Rival{t.Best, log(t.Prob)}
+	if t.Best == taken {
+		r = Rival{t.Second, log(t.SecondProb)}
+	}
+	if r.Token < 0 || slices.Contains(d.bounded, r.Token) {
+		return Rival{Token: backend.NoToken}
+	}
+	return r
 }
 
 // watch shows a state; more is added to the number of forwards that have been.

@@ -100,6 +100,16 @@ type Options struct {
 	// free. Until then tokens are decided one by one by the causal reading, whatever the
 	// mode. At least one token of text must be left. nil: free at once.
 	Begin func(decided []backend.TokenID) (forbid []backend.TokenID, free bool)
+	// Given are tokens that the answer begins with, decided before: the last of them is the
+	// last of the pending tokens of Run. They count as tokens of the answer. GivenLogs are
+	// their causal log-probabilities.
+	Given     []backend.TokenID
+	GivenLogs []float32
+	// Not are tokens that may not come next after Given. With any, that token is decided by
+	// a forward of its own, as those of Begin are.
+	Not []backend.TokenID
+	// Rivals asks for Result.Rivals, which costs no row that is not read anyway.
+	Rivals bool
 	// Watch is called after each forward. It must not keep the slices. nil: not.
 	Watch func(State)
 }
@@ -154,6 +164,19 @@ type Result struct {
 	// leaves) of each token of Decided, from the first on, as far as they were read: all of
 	// Tokens with Options.Score, in Causal and in Verify, unless the deadline came.
 	LogProbs []float32
+	// EndLogProb is the log-probability of the end token in its place; 0 where the run did not
+	// end with it, and in Diffusion, which does not read it causally.
+	EndLogProb float32
+	// Rivals are, with Options.Rivals, the best tokens by the causal reading that were not
+	// taken: one for each of LogProbs (none for those of Given), and one for the end token
+	// where EndLogProb is known.
+	Rivals []Rival
+}
+
+// Rival is a token that might have stood in the place of another.
+type Rival struct {
+	Token   backend.TokenID // backend.NoToken: there is none
+	LogProb float32         // in that place, by the causal reading, nats
 }
 
 // Run writes on after a context. The sequence seq of b holds the context but for its last
@@ -177,7 +200,10 @@ func Run(ctx context.Context, b backend.Backend, seq backend.Sequence, pending [
 	} else {
 		d.until = ctx
 	}
-	over, err := d.begin(ctx)
+	over, err := len(d.out) > 0 && d.settle(d.out, false), error(nil)
+	if !over {
+		over, err = d.begin(ctx)
+	}
 	switch {
 	case over || err != nil:
 	case opt.Mode == Diffusion:

@@ -32,8 +32,8 @@ func (r *contextRow) said(g memory.Guess) {
 	}
 }
 
-// mixed is the causal reading with what the memory says: the better of the model's best
-// token and the memory's under p = (1-w)·model + w·memory.
+// mixed is the causal reading with what the memory says: the best of the model's two best
+// tokens and the memory's first under p = (1-w)·model + w·memory.
 func mixed(t backend.Top, g memory.Guess) backend.Top {
 	w := g.Weight()
 	if w == 0 {
@@ -43,8 +43,12 @@ func mixed(t backend.Top, g memory.Guess) backend.Top {
 	other := (1-w)*float32(math.Exp(float64(t.TargetLog))) + w*said.Share
 	t.Prob = (1-w)*t.Prob + w*g.Share(t.Best)
 	t.SecondProb = (1-w)*t.SecondProb + w*g.Share(t.Second)
-	if said.Token != t.Best && other > t.Prob {
+	switch {
+	case said.Token == t.Best:
+	case other > t.Prob:
 		t.Best, t.Prob, t.Second, t.SecondProb = said.Token, other, t.Best, t.Prob
+	case other > t.SecondProb:
+		t.Second, t.SecondProb = said.Token, other
 	}
 	return t
 }

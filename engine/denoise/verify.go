@@ -125,11 +125,11 @@ func (d *decoder) accept(tops, draft []backend.Top) (over, held bool, err error)
 		return false, false, err
 	}
 	for _, t := range tops[:right+1] {
+		d.reads(t)
 		if t.Best == d.opt.Tokens.End {
 			return d.settle(d.out, true), false, nil
 		}
 		d.out = append(d.out, t.Best)
-		d.logs = append(d.logs, log(t.Prob))
 		if d.settle(d.out, false) {
 			return true, false, nil
 		}
