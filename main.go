@@ -418,19 +418,30 @@ func (v *serveCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type fillCmd struct {
-	File      string `arg:"" help:"File to complete."`
-	At        string `required:"" placeholder:"LINE:COLUMN" help:"Position, from 1:1, columns in characters."`
-	Mode      string `enum:"auto,line,block,function" default:"auto" help:"How far: auto, line, block or function."`
-	Decode    string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal (see the README)."`
-	ShowSteps bool   `help:"Print each state of the canvas."`
-	Remember  string `enum:"folder,nothing" default:"folder" help:"Whose ways to follow besides the file's own: those of its folder, or nobody's."`
-	Explain   bool   `help:"Say what was chosen and why."`
-	JSON      bool   `name:"json" help:"Print JSON."`
+	File       string `arg:"" help:"File to complete."`
+	At         string `required:"" placeholder:"LINE:COLUMN" help:"Position, from 1:1, columns in characters."`
+	Mode       string `enum:"auto,line,block,function" default:"auto" help:"How far: auto, line, block or function."`
+	Decode     string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal (see the README)."`
+	ShowSteps  bool   `help:"Print each state of the canvas."`
+	Remember   string `enum:"folder,nothing" default:"folder" help:"Whose ways to follow besides the file's own: those of its folder, or nobody's."`
+	Candidates int    `default:"1" help:"How many different answers at the most, the model's best first."`
+	Explain    bool   `help:"Say what was chosen and why."`
+	JSON       bool   `name:"json" help:"Print JSON."`
 }
 
 type position struct {
 	Line      int `json:"line"`
 	Character int `json:"character"`
+}
+
+// fillAlternative is an answer besides the first.
+type fillAlternative struct {
+	Text  string `json:"text"`
+	Range struct {
+		Start position `json:"start"`
+		End   position `json:"end"`
+	} `json:"range"`
+	Stop string `json:"stop"`
 }
 
 type fillAnswer struct {
@@ -445,6 +456,7 @@ type fillAnswer struct {
 	ContextTokens int                `json:"context_tokens"`
 	CachedTokens  int                `json:"cached_tokens"`
 	LogProb       float64            `json:"logprob"`
+	Alternatives  []fillAlternative  `json:"alternatives,omitempty"`
 	Ms            map[string]float64 `json:"ms"`
 	Model         string             `json:"model"`
 	Backend       string             `json:"backend"`
@@ -482,7 +494,7 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	}
 	plan := infill.NewPlan(infill.Document{Path: f.File, Language: lang, Text: text, Tree: tree, Parser: parser}, infill.ByteOffset(at), infill.Options{Mode: mode, Priority: engine.Invoked})
 	planned := time.Now()
-	s, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
+	all, res, err := plan.Answers(max(1, f.Candidates), func(r engine.Request) (engine.Result, error) {
 		r.Score = true
 		for _, m := range eval.Modes {
 			if m.Name == f.Decode {
@@ -503,15 +515,26 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 			fmt.Fprintln(os.Stderr, line)
 		}
 	}
+	if len(all) == 0 {
+		all = append(all, plan.Finish(res)) // nothing, and why
+	}
 	if !f.JSON {
-		fmt.Println(s.Text)
+		for _, s := range all {
+			fmt.Println(s.Text)
+		}
 		return nil
 	}
+	s := all[0]
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	a := fillAnswer{Text: s.Text, Stop: s.Stop, Tokens: res.Tokens, Forwards: res.Forwards, ContextTokens: res.ContextTokens, CachedTokens: res.CachedTokens, LogProb: res.LogProb,
 		Model: m.name, Backend: "cpu/" + e.Backend().Kernels,
 		Ms: map[string]float64{"plan": ms(planned.Sub(start)), "prefill": ms(res.Prefill), "denoise": ms(res.Denoise), "finish": ms(max(0, time.Since(planned)-res.Prefill-res.Denoise)), "total": ms(time.Since(start))}}
 	a.Range.Start, a.Range.End = positionOf(text, int(s.Start)), positionOf(text, int(s.End))
+	for _, s := range all[1:] {
+		more := fillAlternative{Text: s.Text, Stop: s.Stop}
+		more.Range.Start, more.Range.End = positionOf(text, int(s.Start)), positionOf(text, int(s.End))
+		a.Alternatives = append(a.Alternatives, more)
+	}
 	return printJSON(a)
 }
 
@@ -580,10 +603,11 @@ type evalFlags struct {
 
 type evalInfillCmd struct {
 	evalFlags
-	Kinds     []string `help:"Only these kinds: single_line, line_end, statement, block, function." sep:","`
-	Decode    []string `enum:"diffusion,verify,causal" help:"Only these ways of decoding: diffusion, verify, causal." sep:","`
-	Threshold float32  `help:"Probability at which diffusion decides a position; 0: the default."`
-	Memory    string   `help:"What is remembered: the file and its folder's others, the file alone, or nothing." enum:"folder,file,none" default:"folder"`
+	Kinds      []string `help:"Only these kinds: single_line, line_end, statement, block, function." sep:","`
+	Decode     []string `enum:"diffusion,verify,causal" help:"Only these ways of decoding: diffusion, verify, causal." sep:","`
+	Candidates int      `default:"1" help:"Different answers asked for of each case: how often the truth is among them."`
+	Threshold  float32  `help:"Probability at which diffusion decides a position; 0: the default."`
+	Memory     string   `help:"What is remembered: the file and its folder's others, the file alone, or nothing." enum:"folder,file,none" default:"folder"`
 }
 
 func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
@@ -607,14 +631,16 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	}
 	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 	defer e.Close()
-	if v.Memory != "folder" {
-		files = nil
+	set := eval.Setup{Candidates: v.Candidates}
+	if v.Memory == "folder" {
+		set.Remembered = files
 	}
 	bar := progress(len(cases), "cases")
 	if len(v.Decode) == 0 && m.weights.Config.Seedling.Plain {
 		v.Decode = []string{"causal"} // a plain model has no other
 	}
-	rep, err := eval.Infill(ctx, e, m.name, cases, files, v.Seed, func(n int) { bar.Set(n) }, v.Decode...)
+	set.Decode = v.Decode
+	rep, err := eval.Infill(ctx, e, m.name, cases, set, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err

@@ -78,8 +78,11 @@ func (d *decoding) decide(ctx context.Context, b branch, watch func(denoise.Stat
 	if err != nil {
 		return nil, err
 	}
-	if n := len(b.given); len(b.not) > 0 && n < len(out.LogProbs) {
-		out.LogProbs[n] += float32(b.left) // it is that among what may follow
+	switch n := len(b.given); { // what came next has the likelihood that it has among what may
+	case len(b.not) > 0 && n < len(out.LogProbs):
+		out.LogProbs[n] += float32(b.left)
+	case len(b.not) > 0 && out.EndLogProb != 0:
+		out.EndLogProb += float32(b.left)
 	}
 	return d.candidate(b, out, ans), nil
 }
@@ -165,17 +168,25 @@ func (d *decoding) mayFollow(given, not []backend.TokenID) bool {
 	return free || d.e.model.Tokenizer.Size()-len(forbid) > len(not)
 }
 
-// alternatives are the answer and those besides it that are wanted, the likeliest first.
+// alternatives are the candidates that are wanted, the likeliest first: the answer that was
+// decided first is one of them, unless it shows nothing and another does.
 func (d *decoding) alternatives(ctx context.Context, answer *candidate) ([]*candidate, error) {
-	all := []*candidate{answer}
 	if answer.out.Reason == denoise.Deadline {
-		return all, nil
+		return []*candidate{answer}, nil
 	}
 	show := d.req.Show
 	if show == nil {
 		show = func(r Result) string { return r.Text }
 	}
-	shown := map[string]bool{"": true, show(answer.result): true}
+	var all []*candidate
+	shown := map[string]bool{"": true}
+	add := func(c *candidate) {
+		if s := show(c.result); !shown[s] {
+			shown[s] = true
+			all = append(all, c)
+		}
+	}
+	add(answer)
 	open := d.branches(answer)
 	for tries := triesEach * (d.req.Candidates - 1); tries > 0 && len(open) > 0 && len(all) < d.req.Candidates; tries-- {
 		best := 0
@@ -194,12 +205,12 @@ func (d *decoding) alternatives(ctx context.Context, answer *candidate) ([]*cand
 			break
 		}
 		open = append(open, d.branches(c)...)
-		if s := show(c.result); !shown[s] {
-			shown[s] = true
-			all = append(all, c)
-		}
+		add(c)
 	}
-	slices.SortStableFunc(all[1:], func(a, b *candidate) int {
+	if len(all) == 0 {
+		return []*candidate{answer}, nil
+	}
+	slices.SortStableFunc(all, func(a, b *candidate) int {
 		return cmp.Compare(b.result.EndedLogProb, a.result.EndedLogProb)
 	})
 	return all, nil

@@ -49,9 +49,9 @@ type Request struct {
 	// and under which name to stop ("line", "block", …); an empty name goes on.
 	// It must be a pure function. nil: only the end token or the budget stops.
 	Stop func(decided string) (keep int, name string)
-	// Candidates is how many different answers are wanted: those besides the one are in
-	// Result.Alternatives, fewer where there are fewer. 0 and 1 ask for the one alone. It
-	// implies Score.
+	// Candidates is how many different answers are wanted: the likeliest is the result, the
+	// others are its Alternatives, fewer where there are fewer. 0 and 1 ask for the one that
+	// decoding comes to first, which need not be the likeliest. It implies Score.
 	Candidates int
 	// Show is what a person would be shown of an answer: of those that show the same, or
 	// nothing, none is an alternative to another. It must be a pure function. nil: the text.

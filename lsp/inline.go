@@ -14,15 +14,16 @@ import (
 	"github.com/seedling-lsp/seedling/lsp/stats"
 )
 
-// InlineCompletion implements protocol.Server: the ghost text at a position. It takes the
-// snapshot, asks infill and the engine, and converts what they say.
+// InlineCompletion implements protocol.Server: the ghost text at a position, and when it was
+// asked for by hand others to choose from. It takes the snapshot, asks infill and the engine,
+// and converts what they say.
 func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineCompletionParams) (protocol.InlineCompletionResult, error) {
-	none := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
+	list := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
 	doc, _ := ctx.Value(taken{}).(*snapshot)
 	set := s.current()
 	gen := s.generator()
 	if gen == nil || !s.wanted(doc, set) {
-		return none, nil
+		return list, nil
 	}
 	invoked := p.Context.TriggerKind != protocol.InlineCompletionTriggerKindAutomatic
 	if !invoked {
@@ -39,10 +40,14 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 	defer done()
 	if plan.Mode == infill.Nothing {
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
-		return none, nil
+		return list, nil
 	}
 	defer s.study(gen, doc, set)
-	g, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
+	candidates := 1
+	if invoked {
+		candidates = set.Candidates
+	}
+	all, res, err := plan.Answers(candidates, func(r engine.Request) (engine.Result, error) {
 		r.Own = rememberedAs(doc.uri)
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
@@ -55,10 +60,10 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 		return nil, err
 	}
 	s.answered(stats.Completion, doc, start, res)
-	if g.Text == "" {
-		return none, nil
+	for i, g := range all {
+		list.Items = append(list.Items, s.item(doc, at, w, g, i == 0))
 	}
-	return &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{s.item(doc, at, w, g)}}, nil
+	return list, nil
 }
 
 // wanted says whether a document is completed at all; if not, the status says why.
@@ -154,8 +159,8 @@ func (s *Server) widget(doc *snapshot, at int, info protocol.SelectedCompletionI
 
 // item is a suggestion in the one shape that every client draws right: its range starts
 // with the line (at the entry, when the completion list is open) and its text begins with
-// exactly what stands there.
-func (s *Server) item(doc *snapshot, at int, w widget, g infill.Suggestion) protocol.InlineCompletionItem {
+// exactly what stands there. drawn is whether the client draws it at once.
+func (s *Server) item(doc *snapshot, at int, w widget, g infill.Suggestion, drawn bool) protocol.InlineCompletionItem {
 	end := max(int(g.End), w.at)
 	end += w.to - w.from - len(w.entry) // from the widget's text to the document's
 	start, before := w.from, w.entry
@@ -167,5 +172,5 @@ func (s *Server) item(doc *snapshot, at int, w widget, g infill.Suggestion) prot
 	r := doc.lines.rangeOf(s.encoding, start, end)
 	text := before + g.Text
 	return protocol.InlineCompletionItem{InsertText: protocol.String(text), FilterText: &text, Range: &r,
-		Command: s.accept(s.offer(stats.Completion, doc, text, len(before), true))}
+		Command: s.accept(s.offer(stats.Completion, doc, text, len(before), drawn))}
 }

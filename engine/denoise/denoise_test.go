@@ -21,7 +21,9 @@ type drawn struct {
 	context []backend.TokenID
 	begin   [][]backend.TokenID // of which the answer's first tokens are
 	opt     Options
-	repeats bool // what stands in the context is remembered
+	repeats bool              // what stands in the context is remembered
+	given   []backend.TokenID // Options.Given
+	not     []backend.TokenID // Options.Not
 }
 
 // memory is what a run may remember; nil: nothing.
@@ -36,6 +38,9 @@ func (d drawn) memory() *memory.Recollection {
 // decided tokens; and the log-probability that it gives to t.
 func (d drawn) causal(decided []backend.TokenID, t backend.TokenID) (best backend.TokenID, logProb float32) {
 	never := append([]backend.TokenID{mask, marker, del, ins}, d.forbid(len(decided))...)
+	if len(decided) == len(d.given) {
+		never = append(never, d.not...)
+	}
 	logits := d.f.causal(append(slices.Clone(d.context), decided...))
 	g := memory.Guess{}
 	if d.repeats {
@@ -118,9 +123,15 @@ func draw(t *rapid.T) drawn {
 // run decodes in a sequence of its own that holds the context but for so many tokens.
 func (d drawn) run(t interface{ Fatalf(string, ...any) }, m Mode, pending int) (Result, backend.Sequence) {
 	seq, _ := d.f.Fork(backend.Root)
-	n := len(d.context) - pending
-	d.f.seqs[seq] = slices.Clone(d.context[:n])
+	whole := append(slices.Clone(d.context), d.given...)
+	n := len(whole) - pending
+	d.f.seqs[seq] = slices.Clone(whole[:n])
 	opt := d.opt
+	opt.Given, opt.Not = d.given, d.not
+	for i := range d.given {
+		_, l := d.causal(d.given[:i], d.given[i])
+		opt.GivenLogs = append(opt.GivenLogs, l)
+	}
 	opt.Mode, opt.Shift = m, d.f.shift
 	opt.Memory = d.memory()
 	if d.begin != nil {
@@ -128,7 +139,7 @@ func (d drawn) run(t interface{ Fatalf(string, ...any) }, m Mode, pending int) (
 			return d.forbid(len(decided)), len(decided) >= len(d.begin)
 		}
 	}
-	res, err := Run(context.Background(), d.f, seq, d.context[n:], opt)
+	res, err := Run(context.Background(), d.f, seq, whole[n:], opt)
 	if err != nil {
 		t.Fatalf("mode %d: %v", m, err)
 	}
@@ -137,6 +148,14 @@ func (d drawn) run(t interface{ Fatalf(string, ...any) }, m Mode, pending int) (
 
 // greedy is causal decoding by its definition, without any of the code under test.
 func (d drawn) greedy() (tokens []backend.TokenID, reason Reason) {
+	for _, t := range d.given {
+		tokens = append(tokens, t)
+		if d.opt.Stop != nil {
+			if keep, stop := d.opt.Stop(tokens); stop {
+				return tokens[:max(0, min(keep, len(tokens)))], Stopped
+			}
+		}
+	}
 	for len(tokens) < min(d.opt.MaxTokens, d.f.limits.Positions-len(d.context)) {
 		next, _ := d.causal(tokens, end)
 		if next == end {

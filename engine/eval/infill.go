@@ -50,6 +50,15 @@ func (n *neighbours) visit(g Generator, c Case) {
 	}
 }
 
+// Setup says how cases are asked.
+type Setup struct {
+	// Remembered are files that a person would have beside the one worked in: of them those
+	// of a case's own folder are remembered, if the generator can (engine.Engine.Remember).
+	Remembered []File
+	Decode     []string // names of Modes; empty: all
+	Candidates int      // different answers that are asked for, see Score.Among; 0: one
+}
+
 // Score is what a decoding mode reached on the cases of a kind.
 type Score struct {
 	N                int        `json:"n"`
@@ -61,6 +70,10 @@ type Score struct {
 	Forwards         float64    `json:"forwards"` // mean, prefill included
 	MsP50            float64    `json:"ms_p50"`   // plan, prefill, denoise and finish; two of three modes find the context cached, each in turn
 	Empty            float64    `json:"empty"`    // share of cases without an answer
+	// With several candidates, of which all of the above is the likeliest's: how many there
+	// were, and the share of cases with the truth among them.
+	Candidates float64 `json:"candidates,omitempty"`
+	Among      float64 `json:"among,omitempty"`
 }
 
 // InfillReport is the answer of `seedling eval infill`.
@@ -97,6 +110,7 @@ var Modes = []Named{{"diffusion", denoise.Diffusion}, {"verify", denoise.Verify}
 // tally sums answers of one mode and kind.
 type tally struct {
 	n, exact, parses, empty, tokens, forwards int
+	candidates, among                         int
 	similarity                                float64
 	ms                                        []float64
 	answers                                   []answered
@@ -108,15 +122,11 @@ type answered struct {
 	exact, parses bool
 }
 
-// Infill answers every case in every mode, or in those named. progress is told the cases
-// done.
-//
-// around are files that a person would have beside the one worked in: of them those of a
-// case's own folder are remembered, if g can (engine.Engine.Remember).
-func Infill(ctx context.Context, g Generator, name string, cases []Case, around []File, seed uint64, progress func(done int), only ...string) (InfillReport, error) {
+// Infill answers every case in every mode of the setup. progress is told the cases done.
+func Infill(ctx context.Context, g Generator, name string, cases []Case, set Setup, seed uint64, progress func(done int)) (InfillReport, error) {
 	modes := slices.Clone(Modes)
-	if len(only) > 0 {
-		modes = slices.DeleteFunc(modes, func(m Named) bool { return !slices.Contains(only, m.Name) })
+	if len(set.Decode) > 0 {
+		modes = slices.DeleteFunc(modes, func(m Named) bool { return !slices.Contains(set.Decode, m.Name) })
 	}
 	rep := InfillReport{Model: name, Cases: len(cases), Seed: seed, Decode: map[string]map[Kind]*Score{}}
 	sums := map[string]map[Kind]*tally{}
@@ -126,8 +136,8 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, around 
 	}
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
-	known := neighbours{files: around}
-	if around != nil { // a folder is read once
+	known := neighbours{files: set.Remembered}
+	if set.Remembered != nil { // a folder is read once
 		cases = slices.SortedStableFunc(slices.Values(cases), func(a, b Case) int { return strings.Compare(path.Dir(a.Path), path.Dir(b.Path)) })
 	}
 	for i, c := range cases {
@@ -146,7 +156,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, around 
 				t = &tally{}
 				sums[m.Name][c.Kind] = t
 			}
-			if err := t.answer(ctx, g, parser, c, m.Mode, before, i); err != nil {
+			if err := t.answer(ctx, g, parser, c, set, m.Mode, before, i); err != nil {
 				return rep, fmt.Errorf("%s, byte %d, %s: %w", c.Path, c.Start, m.Name, err)
 			}
 		}
@@ -169,7 +179,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, around 
 // planMode is how far the plan of a case goes.
 var planMode = map[Kind]infill.Mode{SingleLine: infill.Line, LineEnd: infill.Line, Statement: infill.Block, Block: infill.Block, Function: infill.Function}
 
-func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, mode denoise.Mode, before treesitter.Problems, id int) error {
+func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, set Setup, mode denoise.Mode, before treesitter.Problems, id int) error {
 	text := c.Text[:c.Start] + c.Text[c.End:]
 	tree, err := parser.Parse(c.Language, nil, text)
 	if err != nil {
@@ -181,21 +191,30 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	// another's.
 	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
 		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
-	s, res, err := plan.Answer(func(r engine.Request) (engine.Result, error) {
+	all, res, err := plan.Answers(set.Candidates, func(r engine.Request) (engine.Result, error) {
 		r.Decode, r.Own = mode, c.Path
 		return g.Generate(ctx, r)
 	})
 	if err != nil {
 		return err
 	}
+	s := plan.Finish(res) // which may be empty while an alternative is not
 	t.ms = append(t.ms, float64(time.Since(start).Microseconds())/1000)
 	t.n++
 	t.tokens += res.Tokens
 	t.forwards += res.Forwards
 	truth := strings.TrimRight(c.Truth(), " \t\n")
-	got := strings.TrimRight(s.Text, " \t\n")
-	if int(s.End) > c.Start { // the suggestion wrote the right of the cursor anew
-		got = strings.TrimSuffix(got, strings.TrimRight(text[c.Start:s.End], " \t\n"))
+	wrote := func(s infill.Suggestion) string {
+		got := strings.TrimRight(s.Text, " \t\n")
+		if int(s.End) > c.Start { // the suggestion wrote the right of the cursor anew
+			got = strings.TrimSuffix(got, strings.TrimRight(text[c.Start:s.End], " \t\n"))
+		}
+		return got
+	}
+	got := wrote(s)
+	t.candidates += len(all)
+	if slices.ContainsFunc(all, func(s infill.Suggestion) bool { return wrote(s) == truth }) {
+		t.among++
 	}
 	a := answered{logProb: res.LineLogProb, exact: got == truth}
 	if got == "" {
@@ -248,6 +267,9 @@ func (t *tally) score() *Score {
 	n := float64(t.n)
 	s := &Score{N: t.n, Exact: float64(t.exact) / n, CI95: wilson(t.exact, t.n), EditSimilarity: t.similarity / n, Parses: float64(t.parses) / n,
 		Forwards: float64(t.forwards) / n, Empty: float64(t.empty) / n, MsP50: percentile(t.ms, 0.5)}
+	if t.candidates > t.n {
+		s.Candidates, s.Among = float64(t.candidates)/n, float64(t.among)/n
+	}
 	if t.forwards > 0 {
 		s.TokensPerForward = float64(t.tokens) / float64(t.forwards)
 	}

@@ -67,7 +67,7 @@ func infillWith(t *testing.T, n int, answer func(c Case) string) (InfillReport, 
 	}
 	o := &oracle{cases: cases, answer: answer, modes: map[denoise.Mode]int{}, first: map[denoise.Mode]int{}}
 	done := 0
-	rep, err := Infill(t.Context(), o, "fake", cases, nil, 3, func(n int) { done = n })
+	rep, err := Infill(t.Context(), o, "fake", cases, Setup{}, 3, func(n int) { done = n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestInfillError(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := errors.New("device lost")
-	if _, err := Infill(t.Context(), &oracle{cases: cases, err: lost}, "fake", cases, nil, 3, nil); !errors.Is(err, lost) || !strings.Contains(err.Error(), cases[0].Path) {
+	if _, err := Infill(t.Context(), &oracle{cases: cases, err: lost}, "fake", cases, Setup{}, 3, nil); !errors.Is(err, lost) || !strings.Contains(err.Error(), cases[0].Path) {
 		t.Errorf("%v", err)
 	}
 }
@@ -302,5 +302,40 @@ func TestReportKeys(t *testing.T) {
 	}
 	if names := fmt.Sprintf("%v %s %s %s", Kinds, Modes[0].Name, Modes[1].Name, Modes[2].Name); names != "[single_line line_end statement block function] diffusion verify causal" {
 		t.Errorf("names %s", names)
+	}
+}
+
+// second answers with nothing likely, and with the truth as its second candidate.
+type second struct{ *oracle }
+
+func (s second) Generate(ctx context.Context, r engine.Request) (engine.Result, error) {
+	truth, err := s.oracle.Generate(ctx, r)
+	res := engine.Result{Text: "nobodyWroteThis", Stop: "line", Tokens: 1, Forwards: 1}
+	if r.Candidates > 1 {
+		res.Alternatives = []engine.Result{truth}
+	}
+	return res, err
+}
+
+// With several candidates the report says how often the truth is among them, and scores the
+// first alone; asked for one, of one.
+func TestInfillCandidates(t *testing.T) {
+	cases, err := Draw(files(t), 6, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := second{&oracle{cases: cases, answer: func(c Case) string { return c.Truth() + "\n" }, modes: map[denoise.Mode]int{}, first: map[denoise.Mode]int{}}}
+	for _, n := range []int{0, 1, 3} {
+		rep, err := Infill(t.Context(), g, "fake", cases, Setup{Candidates: n, Decode: []string{"verify"}}, 3, nil)
+		if err != nil || len(rep.Decode) != 1 {
+			t.Fatalf("%+v, %v", rep, err)
+		}
+		s := rep.Decode["verify"][LineEnd]
+		if s.Exact != 0 || n < 2 && (s.Among != 0 || s.Candidates != 0) || n == 3 && (s.Among != 1 || s.Candidates != 2) {
+			t.Errorf("asked for %d: %+v", n, *s)
+		}
+		if told := strings.Contains(rep.Table(), "one of 2.0 in 100.0 %"); told != (n == 3) {
+			t.Errorf("asked for %d: %s", n, rep.Table())
+		}
 	}
 }

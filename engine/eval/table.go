@@ -20,6 +20,14 @@ func (r InfillReport) Table() string {
 		}
 	}
 	w.Flush()
+	for _, m := range Modes {
+		for _, k := range Kinds {
+			if s := r.Decode[m.Name][k]; s != nil && s.Candidates > 0 {
+				fmt.Fprintf(&b, "%s %s: the truth is the likeliest candidate in %.1f %%, one of %.1f in %.1f %%\n", m.Name, k,
+					100*s.Exact, s.Candidates, 100*s.Among)
+			}
+		}
+	}
 	if len(r.Calibration) == 0 {
 		return b.String()
 	}
