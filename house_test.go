@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"engine/denoise":       {"engine/backend", "engine/memory"},
 	"engine/cpu":           {"engine/backend", "engine/model", "engine/cpu/kernels"},
 	"engine/cpu/kernels":   {},
+	"engine/cpu/peer":      {"engine", "engine/backend", "engine/cpu", "engine/denoise", "engine/eval", "engine/model", "engine/tokenizer", "engine/weights", "infill", "treesitter"}, // a command
 	"engine/train":         {"engine", "engine/backend", "engine/model", "engine/tokenizer", "engine/train/kernels", "treesitter"},
 	"engine/train/kernels": {},
 
