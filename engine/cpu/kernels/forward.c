@@ -26,7 +26,7 @@ typedef struct {
   tile *tiles;
   int n_tiles;
   atomic_int *next; // by layer: the next piece of attention to be computed
-  float *ck, *cv;   // keys and values of canvas rows, one layer
+  float *ck, *cv;   // keys and values of canvas rows, one layer: [kv][n][hd]
   const int *forbid;
   int n_forbid;
   sl_top *top;
@@ -64,7 +64,7 @@ static int rows_a_tile(const sl_shape *s) {
 static void attention(job *j, int layer, int w) {
   sl_net *n = j->net;
   const sl_shape *s = &n->s;
-  const long hd = s->hd, kvd = s->kv * hd, ad = s->heads * hd, qkv = (long)n->layers[0].qkv->panels * n->isa->nr;
+  const long hd = s->hd, ad = s->heads * hd, qkv = (long)n->layers[0].qkv->panels * n->isa->nr;
   const int per = s->heads / s->kv, slices = (per + 3) / 4, pieces = s->kv * slices;
   for (;;) {
     int at = atomic_fetch_add_explicit(&j->next[layer], 1, memory_order_relaxed);
@@ -73,8 +73,8 @@ static void attention(job *j, int layer, int w) {
     if (t < 0) return;
     const tile *rows = j->tiles + t;
     const sl_cache *c = j->caches[j->rows[rows->row].group];
-    const long cached = (long)layer * s->positions * kvd + g * hd, canvas = j->c0[rows->row] * kvd + g * hd;
-    sl_attend a = {.hd = s->hd, .ld = kvd, .k1 = c->k + cached, .v1 = c->v + cached, .k2 = j->ck + canvas,
+    const long cached = ((long)layer * s->kv + g) * s->positions * hd, canvas = ((long)g * j->n + j->c0[rows->row]) * hd;
+    sl_attend a = {.hd = s->hd, .ld = hd, .k1 = c->k + cached, .v1 = c->v + cached, .k2 = j->ck + canvas,
                    .v2 = j->cv + canvas, .n2 = j->c1[rows->row] - j->c0[rows->row], .p = n->scratch + w * sl_scratch(n)};
     for (int i = rows->row; i < rows->row + rows->n; i++)
       for (int h = first; h < per && h < first + 4; h++, a.nq++) {
@@ -151,17 +151,12 @@ static void run(void *v, int w) {
         for (int h = 0; h < s->kv; h++) isa->rms(k + h * hd, (int)hd, n->layers[l].k_norm, s->eps, k + h * hd);
       isa->rope(q, s->heads, (int)hd, n->rope + r->pos * hd);
       isa->rope(k, s->kv, (int)hd, n->rope + r->pos * hd);
-      float *tk, *tv;
-      if (r->canvas) {
-        tk = j->ck + j->canvas[i] * kvd;
-        tv = j->cv + j->canvas[i] * kvd;
-      } else {
+      for (int h = 0; h < s->kv; h++) {
         const sl_cache *c = j->caches[r->group];
-        tk = c->k + ((long)l * s->positions + r->pos) * kvd;
-        tv = c->v + ((long)l * s->positions + r->pos) * kvd;
+        long at = r->canvas ? ((long)h * j->n + j->canvas[i]) * hd : (((long)l * s->kv + h) * s->positions + r->pos) * hd;
+        memcpy((r->canvas ? j->ck : c->k) + at, k + h * hd, sizeof(float) * hd);
+        memcpy((r->canvas ? j->cv : c->v) + at, val + h * hd, sizeof(float) * hd);
       }
-      memcpy(tk, k, sizeof(float) * kvd);
-      memcpy(tv, val, sizeof(float) * kvd);
     }
     sl_pool_barrier(j->pool, w);
     attention(j, l, w);

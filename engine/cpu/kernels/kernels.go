@@ -21,10 +21,10 @@ static sl_cache *new_cache(const sl_shape *s) {
 }
 static void free_cache(sl_cache *c) { if (c) { free(c->k); free(c->v); free(c); } }
 static void copy_cache(const sl_shape *s, sl_cache *to, const sl_cache *from, int len) {
-  size_t row = (size_t)s->kv * s->hd, layer = row * s->positions;
-  for (int l = 0; l < s->layers; l++) {
-    memcpy(to->k + l * layer, from->k + l * layer, sizeof(float) * row * len);
-    memcpy(to->v + l * layer, from->v + l * layer, sizeof(float) * row * len);
+  size_t head = (size_t)s->positions * s->hd, n = sizeof(float) * len * s->hd;
+  for (int i = 0; i < s->layers * s->kv; i++) {
+    memcpy(to->k + i * head, from->k + i * head, n);
+    memcpy(to->v + i * head, from->v + i * head, n);
   }
   to->len = len;
 }

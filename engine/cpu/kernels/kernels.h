@@ -33,7 +33,7 @@ typedef struct {
   sl_matrix q, k, v, o, gate, up, down;
 } sl_layer;
 
-// A sequence's cache: k and v are [layers][positions][kv*hd]; len tokens are valid.
+// A sequence's cache: k and v are [layers][kv][positions][hd]; len tokens are valid.
 typedef struct {
   float *k, *v;
   int len;
