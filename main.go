@@ -425,6 +425,7 @@ type fillCmd struct {
 	ShowSteps  bool   `help:"Print each state of the canvas."`
 	Remember   string `enum:"folder,nothing" default:"folder" help:"Whose ways to follow besides the file's own: those of its folder, or nobody's."`
 	Candidates int    `default:"1" help:"How many different answers at the most, the model's best first."`
+	Context    string `enum:"none,definitions,similar,all" default:"none" help:"What of the project's other files stands in the prompt: none, definitions, similar or all."`
 	Explain    bool   `help:"Say what was chosen and why."`
 	JSON       bool   `name:"json" help:"Print JSON."`
 }
@@ -493,9 +494,16 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 		return usageError{err}
 	}
 	plan := infill.NewPlan(infill.Document{Path: f.File, Language: lang, Text: text, Tree: tree, Parser: parser}, infill.ByteOffset(at), infill.Options{Mode: mode, Priority: engine.Invoked})
+	others, note := infill.Context{}, ""
+	if opt := infill.Contexts[f.Context]; opt.Bytes > 0 {
+		var src infill.Sources
+		src, note = lsp.Around(ctx, f.File)
+		others = plan.Context(src, opt)
+	}
 	planned := time.Now()
 	all, res, err := plan.Answers(max(1, f.Candidates), func(r engine.Request) (engine.Result, error) {
 		r.Score = true
+		r.Snippets = others.Snippets
 		for _, m := range eval.Modes {
 			if m.Name == f.Decode {
 				r.Decode = m.Mode
@@ -511,8 +519,10 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	if f.Explain {
-		for _, line := range plan.Explain() {
-			fmt.Fprintln(os.Stderr, line)
+		for _, line := range append(append(plan.Explain(), others.Explain()...), note) {
+			if line != "" {
+				fmt.Fprintln(os.Stderr, line)
+			}
 		}
 	}
 	if len(all) == 0 {
@@ -607,7 +617,9 @@ type evalInfillCmd struct {
 	Decode     []string `enum:"diffusion,verify,causal" help:"Only these ways of decoding: diffusion, verify, causal." sep:","`
 	Candidates int      `default:"1" help:"Different answers asked for of each case: how often the truth is among them."`
 	Threshold  float32  `help:"Probability at which diffusion decides a position; 0: the default."`
-	Memory     string   `help:"What is remembered: the file and its folder's others, the file alone, or nothing." enum:"folder,file,none" default:"folder"`
+	Memory     string   `help:"What is remembered: the file and its repository's others (the first two folders of its path), its folder's, the file alone, or nothing." enum:"workspace,folder,file,none" default:"folder"`
+	Context    string   `help:"What stands of the repository's other files in the prompt: none, definitions, similar or all; and how likely the truths are then." enum:"none,definitions,similar,all" default:"none"`
+	Likelihood bool     `help:"How likely the truths are, too."`
 }
 
 func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
@@ -632,8 +644,11 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 	defer e.Close()
 	set := eval.Setup{Candidates: v.Candidates}
-	if v.Memory == "folder" {
-		set.Remembered = files
+	if v.Memory == "folder" || v.Memory == "workspace" {
+		set.Remembered, set.Workspace = files, v.Memory == "workspace"
+	}
+	if v.Likelihood || v.Context != "none" {
+		set.Indexed, set.Context = files, v.Context
 	}
 	bar := progress(len(cases), "cases")
 	if len(v.Decode) == 0 && m.weights.Config.Seedling.Plain {

@@ -156,7 +156,7 @@ func (p Plan) Request() engine.Request {
 		Path:      shortPath(p.doc.Path),
 		Above:     above,
 		Below:     below,
-		Clean:     func(text string) string { return lineFeeds(HideSecrets(text)) },
+		Clean:     Plain,
 		Prefix:    lineFeeds(hide(p.doc.Text, p.prefix, p.hidden)),
 		Suffix:    lineFeeds(hide(p.doc.Text, p.suffix, p.hidden)),
 		Priority:  p.opt.Priority,

@@ -78,6 +78,9 @@ func (p Plan) beyond() (above, below string) {
 	return above, below
 }
 
+// Plain is a text as the model may see it: secrets hidden, line feeds only.
+func Plain(text string) string { return lineFeeds(HideSecrets(text)) }
+
 // lineFeeds is text with every CR LF made LF, and however many carriage returns stand
 // before a line feed. Lone ones stay.
 func lineFeeds(text string) string {

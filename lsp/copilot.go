@@ -180,6 +180,7 @@ func (s *Server) didFocus(_ context.Context, params []byte) (any, error) {
 		return nil, err
 	}
 	if doc := s.docs.get(p.TextDocument.URI); doc != nil && s.generator() != nil {
+		s.latest.touch(doc.uri)
 		go s.wanted(doc, s.current()) // it reads ignore files: not on the read loop
 	}
 	return nil, nil

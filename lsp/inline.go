@@ -48,7 +48,7 @@ func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineComplet
 		candidates = set.Candidates
 	}
 	all, res, err := plan.Answers(candidates, func(r engine.Request) (engine.Result, error) {
-		r.Own = rememberedAs(doc.uri)
+		r.Own, r.Snippets = rememberedAs(doc.uri), s.beside(doc, plan, set)
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
 		if !invoked { // who asks by hand wants to see what there is

@@ -30,18 +30,27 @@ type rememberer interface {
 	Forget(document string)
 }
 
-// library lets the engine remember the code around the document that is worked in: the
-// other open documents, the files of its folder, and those of the workspace. It reads in
-// the background, after a request was answered, and what may not be suggested in is not
-// read either.
+// library knows the code around the document that is worked in: the other open documents,
+// the files of its folder, and those of the workspace. The engine remembers it, and where
+// pieces of it are to stand in prompts, an index has what it defines. It reads in the
+// background, after a request was answered, each file once for both, and what may not be
+// suggested in is not read either.
 type library struct {
 	mu      sync.Mutex
 	running bool
-	scope   string               // Settings.Remember that held
+	scope   scope
 	read    map[string]time.Time // roots, and when
 	files   map[string]fileState // by path
 	open    map[uri.URI]int32    // versions of open documents
 	done    sync.WaitGroup
+	index   *infill.Index // empty unless scope.index
+	pace    time.Duration // that passes after each file
+}
+
+// scope is what the settings want read, and what for.
+type scope struct {
+	remember string // Settings.Remember
+	index    bool   // Settings.Context is not none
 }
 
 type fileState struct {
@@ -61,10 +70,13 @@ func rememberedAs(u uri.URI) string {
 // study brings what is remembered up to date, in the background, as seen from a document.
 func (s *Server) study(gen Generator, doc *snapshot, set Settings) {
 	m, ok := gen.(rememberer)
+	if !ok {
+		m = forgetful{}
+	}
 	l := &s.library
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !ok || l.running || s.wire.Err() != nil {
+	if !ok && set.Context == "none" && !l.scope.index || l.running || s.wire.Err() != nil {
 		return
 	}
 	l.running = true
@@ -80,14 +92,14 @@ func (s *Server) study(gen Generator, doc *snapshot, set Settings) {
 
 // update runs alone.
 func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snapshot, set Settings) {
-	if l.scope != set.Remember || l.files == nil {
+	if now := (scope{set.Remember, set.Context != "none"}); l.scope != now || l.files == nil {
 		for p := range l.files {
-			m.Forget(p)
+			l.forget(m, p)
 		}
 		for u := range l.open {
-			m.Forget(rememberedAs(u))
+			l.forget(m, rememberedAs(u))
 		}
-		l.scope, l.read, l.files, l.open = set.Remember, map[string]time.Time{}, map[string]fileState{}, map[uri.URI]int32{}
+		l.scope, l.read, l.files, l.open = now, map[string]time.Time{}, map[string]fileState{}, map[uri.URI]int32{}
 	}
 	if set.Remember == "nothing" {
 		return
@@ -100,9 +112,13 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 		}
 		l.open[d.uri] = d.version
 		if len(d.text()) <= libraryFile && s.withheld(d, set) == "" {
-			m.Remember(rememberedAs(d.uri), infill.HideSecrets(d.text()))
+			open := infill.Document{Path: rememberedAs(d.uri), Language: d.language, Text: d.text()}
+			if l.scope.index {
+				open.Tree = d.syntax(s.parser)
+			}
+			l.keep(m, open)
 		} else {
-			m.Forget(rememberedAs(d.uri))
+			l.forget(m, rememberedAs(d.uri))
 		}
 	}
 	for u := range l.open {
@@ -110,7 +126,7 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 			delete(l.open, u)
 			delete(l.files, p)
 			if p == "" || set.Remember == "open" {
-				m.Forget(rememberedAs(u))
+				l.forget(m, rememberedAs(u))
 			}
 		}
 	}
@@ -144,7 +160,7 @@ func (l *library) walk(ctx context.Context, s *Server, m rememberer, set Setting
 	l.read[key] = time.Now()
 	for p, f := range l.files {
 		if _, err := os.Lstat(p); err != nil && within(root, p) {
-			m.Forget(p)
+			l.forget(m, p)
 			*bytes -= int(f.size)
 			delete(l.files, p)
 		}
@@ -164,7 +180,8 @@ func (l *library) walk(ctx context.Context, s *Server, m rememberer, set Setting
 		}
 		language := treesitter.Detect(d.Name(), "")
 		info, err := d.Info()
-		if language == treesitter.Text || err != nil || info.Size() > libraryFile {
+		module := l.scope.index && d.Name() == "go.mod" // it says what imports mean
+		if language == treesitter.Text && !module || err != nil || info.Size() > libraryFile {
 			return nil
 		}
 		old, known := l.files[p]
@@ -181,14 +198,41 @@ func (l *library) walk(ctx context.Context, s *Server, m rememberer, set Setting
 		}
 		l.files[p] = state
 		*bytes += int(state.size)
-		if s.withheld(newSnapshot(uri.File(p), language.String(), 0, valid(string(text))), set) != "" {
-			m.Forget(p)
+		file := newSnapshot(uri.File(p), language.String(), 0, valid(string(text)))
+		if s.withheld(file, set) != "" {
+			l.forget(m, p)
 			return nil
 		}
-		m.Remember(p, infill.HideSecrets(valid(string(text))))
-		return pause(ctx, libraryPause)
+		doc := infill.Document{Path: p, Language: language, Text: file.text()}
+		if l.scope.index && language != treesitter.Text {
+			doc.Tree, _ = s.parser.Parse(language, nil, doc.Text) // without a tree it defines nothing
+		}
+		l.keep(m, doc)
+		doc.Tree.Close()
+		return pause(ctx, l.pace)
 	})
 }
+
+// keep takes in a document, in place of what was known of it.
+func (l *library) keep(m rememberer, doc infill.Document) {
+	if doc.Language != treesitter.Text {
+		m.Remember(doc.Path, infill.HideSecrets(doc.Text))
+	}
+	if l.scope.index {
+		l.index.Put(doc)
+	}
+}
+
+func (l *library) forget(m rememberer, name string) {
+	m.Forget(name)
+	l.index.Drop(name)
+}
+
+// forgetful is in the place of a generator that remembers nothing.
+type forgetful struct{}
+
+func (forgetful) Remember(string, string) {}
+func (forgetful) Forget(string)           {}
 
 // skipped are folders that hold no code of the person's own.
 func skipped(name string) bool {

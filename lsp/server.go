@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/lsp/stats"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
@@ -58,6 +59,7 @@ type Server struct {
 	offers offers
 
 	library       library
+	latest        latest
 	folders       workspace
 	ignores       ignores
 	watcher       watcher
@@ -93,6 +95,7 @@ type Server struct {
 func New(opt Options) *Server {
 	s := &Server{opt: opt, log: opt.Logger, gen: opt.Generator,
 		parser: treesitter.NewParser(treesitter.Limits{}), exit: make(chan struct{})}
+	s.library.index, s.library.pace = infill.NewIndex(infill.IndexLimits{}), libraryPause
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}

@@ -13,6 +13,7 @@ func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParam
 	s.asked.outdate(d.URI, errModified)
 	s.docs.drop(d.URI) // some clients open anew without closing
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
+	s.latest.touch(d.URI)
 	return nil
 }
 
@@ -32,6 +33,7 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 		return fmt.Errorf("%s: %w", u, err)
 	}
 	s.docs.put(n)
+	s.latest.touch(u)
 	return nil
 }
 
@@ -39,6 +41,7 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentParams) error {
 	s.asked.outdate(p.TextDocument.URI, errModified)
 	s.docs.drop(p.TextDocument.URI)
+	s.latest.drop(p.TextDocument.URI)
 	return nil
 }
 

@@ -51,6 +51,7 @@ var kinds = map[class]string{
 type grammar struct {
 	language *sitter.Language
 	classes  []class // by symbol
+	roles    []role  // likewise
 }
 
 var grammars [len(languages)]struct {
@@ -72,7 +73,7 @@ func grammarOf(l Language) *grammar {
 			}
 		}
 		lang := languages[l].grammar()
-		g := &grammar{language: lang, classes: make([]class, lang.SymbolCount())}
+		g := &grammar{language: lang, classes: make([]class, lang.SymbolCount()), roles: rolesOf(lang)}
 		for s := range g.classes {
 			if lang.SymbolType(sitter.Symbol(s)) != sitter.SymbolTypeRegular {
 				continue

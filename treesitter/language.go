@@ -84,6 +84,18 @@ func Languages() []Language {
 	return all
 }
 
+// Extensions lists the endings of file names, with their dots, that mean a language with a
+// grammar.
+func Extensions() []string {
+	var all []string
+	for _, row := range languages {
+		if row.grammar != nil {
+			all = append(all, row.extensions...)
+		}
+	}
+	return all
+}
+
 // Detect names the language of a document. The LSP language id decides when it is known,
 // else the file's name; id may be empty. A header named .h is C unless the id says more.
 // Text when nothing is known.

@@ -21,12 +21,20 @@ type Generator interface {
 	Generate(ctx context.Context, r engine.Request) (engine.Result, error)
 }
 
-// neighbours lets a generator remember the files of one folder at a time.
+// neighbours lets a generator remember the files of one folder at a time, or of one
+// repository.
 type neighbours struct {
 	files  []File
+	whole  bool
 	folder string
 	known  []string
 }
+
+// Bounds of what is remembered of a repository: those of an editor's server.
+const (
+	workspaceFiles = 2000
+	workspaceBytes = 4 << 20
+)
 
 // visit turns to a case's folder.
 func (n *neighbours) visit(g Generator, c Case) {
@@ -34,18 +42,24 @@ func (n *neighbours) visit(g Generator, c Case) {
 		Remember(document, text string)
 		Forget(document string)
 	})
-	folder := path.Dir(c.Path)
-	if !ok || folder == n.folder {
+	folder, within := path.Dir(c.Path), func(p string) bool { return path.Dir(p) == path.Dir(c.Path) }
+	if n.whole {
+		folder = repository(c.Path)
+		within = func(p string) bool { return strings.HasPrefix(p, folder) }
+	}
+	if !ok || folder == n.folder && len(n.known) > 0 {
 		return
 	}
 	for _, p := range n.known {
 		m.Forget(p)
 	}
 	n.folder, n.known = folder, n.known[:0]
+	bytes := 0
 	for _, f := range n.files {
-		if path.Dir(f.Path) == folder {
+		if within(f.Path) && len(n.known) < workspaceFiles && bytes+len(f.Text) <= workspaceBytes {
 			m.Remember(f.Path, f.Text)
 			n.known = append(n.known, f.Path)
+			bytes += len(f.Text)
 		}
 	}
 }
@@ -55,6 +69,13 @@ type Setup struct {
 	// Remembered are files that a person would have beside the one worked in: of them those
 	// of a case's own folder are remembered, if the generator can (engine.Engine.Remember).
 	Remembered []File
+	// Workspace widens what is remembered to the case's repository (Repository), the files
+	// of its own folder first, as far as an editor's server reads.
+	Workspace bool
+	// Indexed files: pieces of those of a case's own repository stand in the prompt, as
+	// Context, a name of infill.Contexts, says. Empty: none.
+	Indexed    []File
+	Context    string
 	Decode     []string // names of Modes; empty: all
 	Candidates int      // different answers that are asked for, see Score.Among; 0: one
 }
@@ -85,6 +106,43 @@ type InfillReport struct {
 	// Calibration is what withholding answers buys (engine.Request.MinLogProb): for the
 	// answers of verify, by the least likelihood at which they are shown.
 	Calibration map[Kind][]Shown `json:"calibration,omitempty"`
+	// Context is what cases were shown of other files (infill.Contexts).
+	Context string `json:"context,omitempty"`
+	// Likelihood of the truths by the causal reading, in that context: what a change of the
+	// context is worth shows here before it shows in answers.
+	Likelihood map[Kind]*TruthLikelihood `json:"likelihood,omitempty"`
+}
+
+// TruthLikelihood is how likely the truths of a kind are.
+type TruthLikelihood struct {
+	N           int     `json:"n"`
+	Bytes       int     `json:"bytes"`
+	BitsPerByte float64 `json:"bits_per_byte"`
+	Nats        float64 `json:"nats"`       // a case, mean
+	NatsError   float64 `json:"nats_error"` // standard error of it
+	Shown       int     `json:"shown"`      // cases that were shown something of other files
+
+	sum, squares float64 // of nats
+}
+
+// add counts a case.
+func (t *TruthLikelihood) add(l engine.Likelihood, shown bool) {
+	t.N++
+	t.Bytes += l.Bytes
+	t.sum -= l.LogProb
+	t.squares += l.LogProb * l.LogProb
+	if shown {
+		t.Shown++
+	}
+	n := float64(t.N)
+	t.Nats = t.sum / n
+	t.NatsError = math.Sqrt(max(0, t.squares/n-t.Nats*t.Nats) / n)
+	t.BitsPerByte = t.sum / math.Ln2 / float64(max(1, t.Bytes))
+}
+
+// reader says how likely a text is; an engine can.
+type reader interface {
+	Likelihood(ctx context.Context, r engine.Request, text string) (engine.Likelihood, error)
 }
 
 // Shown is a point of precision against coverage.
@@ -128,7 +186,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 	if len(set.Decode) > 0 {
 		modes = slices.DeleteFunc(modes, func(m Named) bool { return !slices.Contains(set.Decode, m.Name) })
 	}
-	rep := InfillReport{Model: name, Cases: len(cases), Seed: seed, Decode: map[string]map[Kind]*Score{}}
+	rep := InfillReport{Model: name, Cases: len(cases), Seed: seed, Decode: map[string]map[Kind]*Score{}, Context: set.Context, Likelihood: map[Kind]*TruthLikelihood{}}
 	sums := map[string]map[Kind]*tally{}
 	for _, m := range modes {
 		sums[m.Name] = map[Kind]*tally{}
@@ -136,8 +194,9 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 	}
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
-	known := neighbours{files: set.Remembered}
-	if set.Remembered != nil { // a folder is read once
+	known := neighbours{files: set.Remembered, whole: set.Workspace}
+	others := crossFile{parser: parser, files: set.Indexed, options: infill.Contexts[set.Context]}
+	if set.Remembered != nil || set.Indexed != nil { // a folder is read once
 		cases = slices.SortedStableFunc(slices.Values(cases), func(a, b Case) int { return strings.Compare(path.Dir(a.Path), path.Dir(b.Path)) })
 	}
 	for i, c := range cases {
@@ -148,6 +207,10 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 		}
 		before := with.Problems()
 		with.Close()
+		snippets, err := others.read(ctx, g, c, i, &rep)
+		if err != nil {
+			return rep, fmt.Errorf("%s, byte %d: %w", c.Path, c.Start, err)
+		}
 		for k := range modes {
 			// Each mode goes first in turn: the first one reads the context.
 			m := modes[(i+k)%len(modes)]
@@ -156,7 +219,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 				t = &tally{}
 				sums[m.Name][c.Kind] = t
 			}
-			if err := t.answer(ctx, g, parser, c, set, m.Mode, before, i); err != nil {
+			if err := t.answer(ctx, g, parser, c, set, m.Mode, before, i, snippets); err != nil {
 				return rep, fmt.Errorf("%s, byte %d, %s: %w", c.Path, c.Start, m.Name, err)
 			}
 		}
@@ -179,7 +242,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 // planMode is how far the plan of a case goes.
 var planMode = map[Kind]infill.Mode{SingleLine: infill.Line, LineEnd: infill.Line, Statement: infill.Block, Block: infill.Block, Function: infill.Function}
 
-func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, set Setup, mode denoise.Mode, before treesitter.Problems, id int) error {
+func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, set Setup, mode denoise.Mode, before treesitter.Problems, id int, snippets []engine.Snippet) error {
 	text := c.Text[:c.Start] + c.Text[c.End:]
 	tree, err := parser.Parse(c.Language, nil, text)
 	if err != nil {
@@ -192,7 +255,7 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
 		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
 	all, res, err := plan.Answers(set.Candidates, func(r engine.Request) (engine.Result, error) {
-		r.Decode, r.Own = mode, c.Path
+		r.Decode, r.Own, r.Snippets = mode, c.Path, snippets
 		return g.Generate(ctx, r)
 	})
 	if err != nil {

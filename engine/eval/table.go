@@ -20,6 +20,11 @@ func (r InfillReport) Table() string {
 		}
 	}
 	w.Flush()
+	for _, k := range Kinds {
+		if l := r.Likelihood[k]; l != nil {
+			fmt.Fprintf(&b, "%s: the truth %.4f bits/byte, %.3f ± %.3f nats a case; context %s, in %d of %d\n", k, l.BitsPerByte, l.Nats, l.NatsError, r.Context, l.Shown, l.N)
+		}
+	}
 	for _, m := range Modes {
 		for _, k := range Kinds {
 			if s := r.Decode[m.Name][k]; s != nil && s.Candidates > 0 {
