@@ -110,6 +110,9 @@ func (s *Server) call(ctx context.Context, req *jsonrpc2.Request, inner jsonrpc2
 			of = doc.uri
 		}
 	}
+	if req.Method() == protocol.MethodInitialize && !s.inline { // decoded, null and missing are the same
+		s.inline = drawsInline(req.Params())
+	}
 	r := s.asked.begin(jsonrpc2.DetachContext(ctx), idOf(req.ID()), of, how.kind)
 	defer s.asked.finish(r)
 	if doc != nil || how.beside {

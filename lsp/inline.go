@@ -15,55 +15,82 @@ import (
 )
 
 // InlineCompletion implements protocol.Server: the ghost text at a position, and when it was
-// asked for by hand others to choose from. It takes the snapshot, asks infill and the engine,
-// and converts what they say.
+// asked for by hand others to choose from.
 func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineCompletionParams) (protocol.InlineCompletionResult, error) {
 	list := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
 	doc, _ := ctx.Value(taken{}).(*snapshot)
-	set := s.current()
-	gen := s.generator()
-	if gen == nil || !s.wanted(doc, set) {
-		return list, nil
+	a, err := s.suggest(ctx, question{doc: doc, position: p.Position, selected: p.Context.SelectedCompletionInfo,
+		invoked: p.Context.TriggerKind != protocol.InlineCompletionTriggerKindAutomatic, kind: stats.Completion})
+	if err != nil {
+		return nil, err
 	}
-	invoked := p.Context.TriggerKind != protocol.InlineCompletionTriggerKindAutomatic
-	if !invoked {
+	for i, g := range a.all {
+		list.Items = append(list.Items, s.item(doc, a.at, a.w, g, i == 0))
+	}
+	return list, nil
+}
+
+// question is what a client asks for.
+type question struct {
+	doc      *snapshot // nil: of no open document
+	position protocol.Position
+	selected protocol.SelectedCompletionInfo
+	invoked  bool // by hand
+	kind     stats.Kind
+}
+
+// suggested answers a question.
+type suggested struct {
+	at  int // the cursor in the document
+	w   widget
+	all []infill.Suggestion // in the widget's text, the likeliest first
+}
+
+// suggest takes the snapshot, and asks infill and the engine. Where there is nothing to
+// suggest there is no suggestion, which is no error.
+func (s *Server) suggest(ctx context.Context, q question) (a suggested, err error) {
+	doc, set, gen := q.doc, s.current(), s.generator()
+	if gen == nil || !s.wanted(doc, set) {
+		return a, nil
+	}
+	if !q.invoked {
 		if err := pause(ctx, set.debounce()); err != nil {
-			return nil, err
+			return a, err
 		}
 	}
 	start := time.Now()
-	deadline := start.Add(set.deadline(invoked))
-
-	at := doc.lines.offset(s.encoding, p.Position)
-	w := s.widget(doc, at, p.Context.SelectedCompletionInfo)
-	plan, done := s.plan(doc, w, set, invoked)
+	deadline := start.Add(set.deadline(q.invoked))
+	a.at = doc.lines.offset(s.encoding, q.position)
+	a.w = s.widget(doc, a.at, q.selected)
+	plan, done := s.plan(doc, a.w, set, q.invoked)
 	defer done()
 	if plan.Mode == infill.Nothing {
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
-		return list, nil
+		return a, nil
 	}
 	defer s.study(gen, doc, set)
 	candidates := 1
-	if invoked {
+	if q.invoked {
 		candidates = set.Candidates
 	}
 	all, res, err := plan.Answers(candidates, func(r engine.Request) (engine.Result, error) {
 		r.Own, r.Snippets = rememberedAs(doc.uri), s.beside(doc, plan, set)
+		if q.kind == stats.Listed { // a client may ask for both at once: neither is to end the other
+			r.Document += " listed"
+		}
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
-		if !invoked { // who asks by hand wants to see what there is
+		if !q.invoked { // who asks by hand wants to see what there is
 			r.MinLogProb = set.MinLogProb
 		}
 		return s.generate(ctx, gen, r)
 	})
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	s.answered(stats.Completion, doc, start, res)
-	for i, g := range all {
-		list.Items = append(list.Items, s.item(doc, at, w, g, i == 0))
-	}
-	return list, nil
+	s.answered(q.kind, doc, start, res)
+	a.all = all
+	return a, nil
 }
 
 // wanted says whether a document is completed at all; if not, the status says why.

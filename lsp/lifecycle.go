@@ -73,6 +73,9 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	r.Capabilities.Workspace = &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{Supported: &yes, ChangeNotifications: protocol.Boolean(true)}}
 	// Always advertised: some clients can do it and send their own capability as null.
 	r.Capabilities.InlineCompletionProvider = protocol.Boolean(true)
+	if s.lists(s.current()) {
+		r.Capabilities.CompletionProvider = &protocol.CompletionOptions{}
+	}
 	r.Capabilities.ExecuteCommandProvider = protocol.ExecuteCommandOptions{Commands: commandNames()}
 	return r, nil
 }

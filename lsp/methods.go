@@ -32,6 +32,7 @@ var answered = map[string]standing{
 	protocol.MethodShutdown:                     {},
 	protocol.MethodWorkspaceExecuteCommand:      {beside: true},
 	protocol.MethodTextDocumentInlineCompletion: {document: true, kind: "inline"},
+	protocol.MethodTextDocumentCompletion:       {document: true, kind: "list"},
 }
 
 // commands are what workspace/executeCommand runs, by name; they are advertised.

@@ -69,6 +69,7 @@ type Server struct {
 	client   protocol.Client
 	encoding Encoding // written by initialize, before any other request is read
 	progress bool     // the client shows progress; likewise
+	inline   bool     // the client draws inline completions; likewise
 	copilot  bool     // the client was written for Copilot's server; likewise
 	pulls    bool     // the client can be asked for its settings; likewise
 	tells    struct { // what the client tells of when it is asked to; likewise

@@ -12,6 +12,7 @@ type Kind string
 
 const (
 	Completion Kind = "completion" // ghost text at the cursor
+	Listed     Kind = "listed"     // the same, as an entry of the completion list
 	NextEdit   Kind = "next edit"  // an edit somewhere else
 )
 

@@ -33,7 +33,7 @@ func (f File) Since(days int, now time.Time) File {
 func (f *File) Print(w io.Writer, days int, now time.Time) {
 	since := first(days, now)
 	any := false
-	for _, kind := range []Kind{Completion, NextEdit} {
+	for _, kind := range []Kind{Completion, Listed, NextEdit} {
 		all, by := f.Total(kind, since)
 		if all.Asked == 0 && all.Shown == 0 {
 			continue
