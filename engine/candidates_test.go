@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -330,4 +331,41 @@ func TestCandidatesEndEarly(t *testing.T) {
 			t.Errorf("numbers of alternatives by the deadline: %v", some)
 		}
 	})
+}
+
+// Of a block a person takes a word, a line, and goes on in the next: what is asked then ends
+// with the line and has another bound, and still costs no forward.
+func TestBlockTakenByLines(t *testing.T) {
+	s := newScript(play)
+	e := New(s.model(false), s, Options{MemoryTokens: -1})
+	defer e.Close()
+	at := strings.Index(play, "\tvalue7")
+	lines := func(decided string) (int, string) {
+		if n := strings.Count(decided, "\n"); n >= 3 {
+			return strings.LastIndexByte(decided, '\n'), "block"
+		}
+		return len(decided), ""
+	}
+	req := Request{Document: "a", Prefix: play[:at+1], MaxTokens: 190, Stop: lines, Candidates: 2}
+	block, err := e.Generate(context.Background(), req)
+	if err != nil || block.Stop != "block" || strings.Count(block.Text, "\n") != 2 {
+		t.Fatalf("%+v, %v", block, err)
+	}
+	line := req
+	line.Candidates, line.MaxTokens, line.Stop, line.MinLogProb = 0, 64, oneLine, -5
+	for n := range block.Text {
+		if n == 0 || block.Text[n] == '\n' || !utf8.RuneStart(block.Text[n]) {
+			continue
+		}
+		line.Prefix = req.Prefix + block.Text[:n]
+		rest, err := e.Generate(context.Background(), line)
+		want, _, _ := strings.Cut(block.Text[n:], "\n")
+		if err != nil || rest.Forwards != 0 || rest.Text != want || rest.Stop != "line" && strings.Contains(block.Text[n:], "\n") {
+			t.Fatalf("after %q: %+v, %v", block.Text[:n], rest, err)
+		}
+	}
+	line.Prefix, line.MaxTokens = req.Prefix, 2
+	if short, err := e.Generate(context.Background(), line); err != nil || short.Tokens > 2 {
+		t.Errorf("more than was asked for: %+v, %v", short, err)
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/seedling-lsp/seedling/engine/denoise"
 )
 
 // maxRecalled is how many documents' last answers are kept.
@@ -92,7 +94,7 @@ func (r *recall) find(req Request) (Result, bool) {
 		var all []Result
 		for i := range a.answers[:min(len(a.answers), req.Candidates)] {
 			res, ok := a.answers[i].rest("", req.Stop)
-			if !ok {
+			if !ok || !a.enough(req, res) {
 				return Result{}, false
 			}
 			all = append(all, res)
@@ -100,7 +102,7 @@ func (r *recall) find(req Request) (Result, bool) {
 		return together(all), true
 	}
 	for i := range a.answers {
-		if res, ok := a.answers[i].rest(typed, req.Stop); ok {
+		if res, ok := a.answers[i].rest(typed, req.Stop); ok && a.enough(req, res) {
 			// What a person goes along with is not withheld any more.
 			return res, typed != "" || req.MinLogProb == 0 || res.LineLogProb >= req.MinLogProb
 		}
@@ -161,8 +163,14 @@ func (a *remembered) rest(typed string, rule func(string) (int, string)) (Result
 func (a *recalled) same(req Request) bool {
 	b := &a.req
 	return b.Path == req.Path && b.Suffix == req.Suffix && slices.Equal(b.Snippets, req.Snippets) &&
-		b.Decode == req.Decode && b.BlockSize == req.BlockSize && b.MaxTokens == req.MaxTokens &&
+		b.Decode == req.Decode && b.BlockSize == req.BlockSize &&
 		b.Settings == req.Settings && (b.MinLogProb == req.MinLogProb || b.MinLogProb == 0) && (b.Score || !req.Score)
+}
+
+// enough says whether an answer is as long as req would have it: of a block a person takes
+// line by line, and the bound of a line is another.
+func (a *recalled) enough(req Request, res Result) bool {
+	return a.req.MaxTokens == req.MaxTokens || res.Stop != denoise.Budget.String() && res.Tokens <= req.MaxTokens
 }
 
 // mean of log-probabilities; 0 of none.

@@ -83,3 +83,39 @@ func TestCandidates(t *testing.T) {
 	}
 	w.bye()
 }
+
+// A person who goes along with a suggestion keeps what is left of it at every character,
+// also behind a number and inside of a word, where nothing new is suggested: else the ghost
+// text would flicker while it is typed, or taken word by word. Something else than the
+// suggestion is no going along.
+func TestGoingAlong(t *testing.T) {
+	const whole = "x := f(12, 3.5, name1)"
+	w := dial(t, generator(func(_ context.Context, r engine.Request) (engine.Result, error) {
+		line := r.Prefix[strings.LastIndexByte(r.Prefix, '\n')+1:]
+		rest, ok := strings.CutPrefix("\t"+whole, line)
+		if !ok {
+			rest = "0)"
+		}
+		return engine.Result{Text: rest, Stop: "line", Tokens: 1}, nil
+	}), Options{})
+	w.hello("utf-16", nil)
+	w.open("package main\n\nfunc main() {\n\t\n\ty()\n}\n")
+	automatic := func(character int) items {
+		return w.call("textDocument/inlineCompletion", map[string]any{"textDocument": map[string]any{"uri": testURI},
+			"position": map[string]any{"line": 3, "character": character}, "context": map[string]any{"triggerKind": 2}}).items(t)
+	}
+	if l := automatic(1); len(l.Items) != 1 || l.Items[0].InsertText != "\t"+whole {
+		t.Fatalf("%+v", l)
+	}
+	for i := range len(whole) - 1 {
+		w.change(i+2, 3, 1+i, 1+i, whole[i:i+1])
+		if l := automatic(2 + i); len(l.Items) != 1 || l.Items[0].InsertText != "\t"+whole {
+			t.Errorf("after %q: %+v", whole[:i+1], l)
+		}
+	}
+	w.change(100, 3, 1, len(whole), "x := f(13")
+	if l := automatic(1 + len("x := f(13")); len(l.Items) != 0 {
+		t.Errorf("behind another number: %+v", l)
+	}
+	w.bye()
+}

@@ -86,7 +86,7 @@ func (s *Server) Completion(ctx context.Context, p *protocol.CompletionParams) (
 		InsertTextFormat: protocol.InsertTextFormatPlainText,
 		InsertTextMode:   protocol.InsertTextModeAsIs,
 		TextEdit:         &protocol.TextEdit{Range: doc.lines.rangeOf(s.encoding, from, max(int(g.End), a.at)), NewText: insert},
-		Command:          s.accept(s.offer(stats.Listed, doc, insert, len(word), true)),
+		Command:          s.accept(s.placed(s.offer(stats.Listed, doc, insert, len(word), true), from)),
 	})
 	return list, nil
 }

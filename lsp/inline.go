@@ -62,7 +62,9 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 	deadline := start.Add(set.deadline(q.invoked))
 	a.at = doc.lines.offset(s.encoding, q.position)
 	a.w = s.widget(doc, a.at, q.selected)
-	plan, done := s.plan(doc, a.w, set, q.invoked)
+	// Who goes along with a suggestion keeps it, also inside of a word or behind a number,
+	// where nothing new is suggested to somebody who types.
+	plan, done := s.plan(doc, a.w, set, q.invoked || s.along(doc, a.at))
 	defer done()
 	if plan.Mode == infill.Nothing {
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
@@ -199,5 +201,5 @@ func (s *Server) item(doc *snapshot, at int, w widget, g infill.Suggestion, draw
 	r := doc.lines.rangeOf(s.encoding, start, end)
 	text := before + g.Text
 	return protocol.InlineCompletionItem{InsertText: protocol.String(text), FilterText: &text, Range: &r,
-		Command: s.accept(s.offer(stats.Completion, doc, text, len(before), drawn))}
+		Command: s.accept(s.placed(s.offer(stats.Completion, doc, text, len(before), drawn), start))}
 }

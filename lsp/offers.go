@@ -43,6 +43,7 @@ type offer struct {
 	doc      uri.URI
 	text     string // what is to stand in the document
 	typed    int    // bytes of text that stood before the cursor
+	from     int    // where in the document text is to stand; -1: nobody said
 	shown    bool
 	partial  bool
 	over     bool // accepted or rejected
@@ -82,7 +83,7 @@ func (s *Server) answered(kind stats.Kind, doc *snapshot, start time.Time, res e
 // the document already. drawn is whether the client draws it at once, rather than when a
 // person asks for the next one.
 func (s *Server) offer(kind stats.Kind, doc *snapshot, text string, typed int, drawn bool) (id string) {
-	o := &offer{kind: kind, language: doc.language.String(), doc: doc.uri, text: text, typed: min(typed, len(text))}
+	o := &offer{kind: kind, language: doc.language.String(), doc: doc.uri, text: text, typed: min(typed, len(text)), from: -1}
 	f := &s.offers
 	f.mu.Lock()
 	f.next++
@@ -102,6 +103,37 @@ func (s *Server) offer(kind stats.Kind, doc *snapshot, text string, typed int, d
 		s.count(o, func(c *stats.Counts) { c.Shown++ })
 	}
 	return id
+}
+
+// placed says where in its document an offer's text is to stand.
+func (s *Server) placed(id string, from int) string {
+	s.offers.mu.Lock()
+	defer s.offers.mu.Unlock()
+	if o := s.offers.all[id]; o != nil {
+		o.from = from
+	}
+	return id
+}
+
+// lastOffers are looked through for one that a person goes along with.
+const lastOffers = 16
+
+// along says whether a person goes along with an offer: its text stands in the document, up
+// to the cursor and beyond what stood there before, and there is more of it.
+func (s *Server) along(doc *snapshot, at int) bool {
+	s.offers.mu.Lock()
+	defer s.offers.mu.Unlock()
+	text := doc.text()
+	for _, id := range s.offers.order[max(0, len(s.offers.order)-lastOffers):] {
+		o := s.offers.all[id]
+		if o == nil || o.doc != doc.uri || o.from < 0 || o.from > at || at > len(text) {
+			continue
+		}
+		if n := at - o.from; n > o.typed && n < len(o.text) && text[o.from:at] == o.text[:n] {
+			return true
+		}
+	}
+	return false
 }
 
 // accept is the command that an item carries.
