@@ -20,14 +20,19 @@ type Sources struct {
 	// Recent are other documents, the last one looked at or edited first. Those of which
 	// something similar to the cursor's place is shown.
 	Recent []Document
+	// Edits are the last ones in any document, the latest first.
+	Edits []Edit
 }
+
+// Edit is a change of some lines.
+type Edit struct{ Path, Before, After string }
 
 // ContextOptions say what of the sources is shown, and how much.
 type ContextOptions struct {
 	// Bytes of all snippets together; 0: none at all.
 	Bytes int
-	// Definitions and Similar switch the kinds on.
-	Definitions, Similar bool
+	// Definitions, Similar and Edits switch the kinds on.
+	Definitions, Similar, Edits bool
 	// Seen is how much of the own file the model sees of the windows, in bytes before and
 	// after the cursor: definitions further away are shown as those of other files are.
 	// Default 2,400 and 800.
@@ -39,7 +44,8 @@ var Contexts = map[string]ContextOptions{
 	"none":        {},
 	"definitions": {Bytes: 600, Definitions: true},
 	"similar":     {Bytes: 700, Similar: true},
-	"all":         {Bytes: 700, Definitions: true, Similar: true},
+	"edits":       {Bytes: 300, Edits: true},
+	"all":         {Bytes: 700, Definitions: true, Similar: true, Edits: true},
 }
 
 // Context is what a plan shows of other files, and why.
@@ -95,6 +101,9 @@ func (p Plan) Context(src Sources, opt ContextOptions) Context {
 		opt.SeenAfter = 800
 	}
 	var all []piece
+	if opt.Edits {
+		all = append(all, diffs(src.Edits, opt.Bytes)...)
+	}
 	if opt.Definitions {
 		all = append(all, p.definitions(src, opt)...)
 	}
@@ -151,7 +160,33 @@ func snippets(taken []piece) []engine.Snippet {
 	return out
 }
 
+// diffs are edits as they stand in a diff. Where other pieces are shown, too, theirs is a
+// third of the room.
+func diffs(edits []Edit, most int) []piece {
+	if most > editsAlone {
+		most /= 3
+	}
+	var out []piece
+	for i, e := range edits {
+		var b strings.Builder
+		for _, side := range []struct{ sign, text string }{{"-", e.Before}, {"+", e.After}} {
+			for line := range strings.Lines(Plain(side.text)) {
+				b.WriteString(side.sign + strings.TrimRight(line, "\n") + "\n")
+			}
+		}
+		text := strings.TrimRight(b.String(), "\n")
+		if text == "" || len(text)+len(shortPath(e.Path))+9 > most {
+			continue
+		}
+		most -= len(text) + len(shortPath(e.Path)) + 9
+		out = append(out, piece{path: filepath.ToSlash(e.Path), text: text, at: -1 - i,
+			what: fmt.Sprintf("an edit of %s", shortPath(e.Path)), why: "one of the last edits"})
+	}
+	return out
+}
+
 const (
+	editsAlone = 300  // bytes: as many or fewer are for edits alone
 	nearBefore = 1500 // bytes before the cursor in which used names are looked for
 	nearAfter  = 400
 )

@@ -226,3 +226,41 @@ func TestContextAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// The last edits stand as in a diff, the latest of a budget first, without secrets, and
+// beside other pieces they have a third of the room.
+func TestContextEdits(t *testing.T) {
+	edits := []Edit{
+		{"/w/b.go", "\tuser.Name\n", "\tuser.FullName\n"},
+		{"/w/c.go", "", strings.Repeat("\ttoo large\n", 100)},
+		{"/w/c.go", "password := \"\"\n", "password := \"hunter2hunter2\"\n"},
+		{"/w/d.go", "\n", "\n"},
+	}
+	marked := "package w\n\nfunc f() {\n\t‸\n}\n"
+	got := contextAt(t, "/w/a.go", marked, Sources{Edits: edits}, Contexts["edits"])
+	if s := got.shown(); !strings.Contains(s, "[w/b.go]\n-\tuser.Name\n+\tuser.FullName\n") || strings.Contains(s, "too large") || strings.Contains(s, "hunter2") || !strings.Contains(s, "[w/c.go]\n-password") {
+		t.Errorf("%s", s)
+	}
+	if last := got.Snippets[len(got.Snippets)-1]; last.Path != "w/b.go" {
+		t.Errorf("the latest does not stand last, but %s", last.Path)
+	}
+	if e := strings.Join(got.Explain(), "\n"); !strings.Contains(e, "an edit of w/b.go") {
+		t.Errorf("%s", e)
+	}
+	for _, kind := range []string{"definitions", "similar", "none"} {
+		if got := contextAt(t, "/w/a.go", marked, Sources{Edits: edits}, Contexts[kind]); got.Snippets != nil {
+			t.Errorf("%s: %+v", kind, got.Snippets)
+		}
+	}
+	many := make([]Edit, 40)
+	for i := range many {
+		many[i] = Edit{fmt.Sprintf("/w/%d.go", i), "", "a line that was added\n"}
+	}
+	n := 0
+	for _, s := range contextAt(t, "/w/a.go", marked, Sources{Edits: many}, Contexts["all"]).Snippets {
+		n += len(s.Path) + len(s.Text)
+	}
+	if n == 0 || n > Contexts["all"].Bytes/3 {
+		t.Errorf("%d bytes of edits", n)
+	}
+}

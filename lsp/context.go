@@ -97,7 +97,8 @@ func (s *Server) beside(doc *snapshot, plan infill.Plan, set Settings) []engine.
 	index := s.library.index
 	v, ok := s.latest.visit(doc.uri)
 	if !ok || v.kinds != set.Context || abs(line-v.last) > visitJump || abs(line-v.began) > visitReach || index.Files() != v.files || index.Print(v.context.Names) != v.print {
-		c := plan.Context(infill.Sources{Index: index, Path: rememberedAs(doc.uri), Recent: s.recent(doc.uri, set)}, opt)
+		c := plan.Context(infill.Sources{Index: index, Path: rememberedAs(doc.uri), Recent: s.recent(doc.uri, set),
+			Edits: s.lastEdits(doc, int(plan.Cursor), set)}, opt)
 		for _, x := range c.Choices {
 			s.log.Debug("other files", zap.String("what", x.What), zap.String("why", x.Why), zap.Int("bytes", x.Bytes), zap.Bool("shown", x.Taken))
 		}

@@ -120,7 +120,7 @@ func TestVisit(t *testing.T) {
 	if got := ask(3, 14); strings.Contains(got, "second") {
 		t.Errorf("typing changed what is shown: %q", got)
 	}
-	if got := ask(106, 8); !strings.Contains(got, "second(b int)") || strings.Contains(got, "first") {
+	if got := ask(106, 8); !strings.Contains(got, "second(b int)") || strings.Contains(got, "first(a int)") {
 		t.Errorf("at another place: %q", got)
 	}
 	names := func() (s string) {

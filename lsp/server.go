@@ -60,6 +60,7 @@ type Server struct {
 
 	library       library
 	latest        latest
+	edits         edits
 	folders       workspace
 	ignores       ignores
 	watcher       watcher

@@ -34,6 +34,9 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 	}
 	s.docs.put(n)
 	s.latest.touch(u)
+	if s.current().Context != "none" {
+		s.edits.changed(u, old.text(), n.text())
+	}
 	return nil
 }
 
@@ -42,6 +45,7 @@ func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentPar
 	s.asked.outdate(p.TextDocument.URI, errModified)
 	s.docs.drop(p.TextDocument.URI)
 	s.latest.drop(p.TextDocument.URI)
+	s.edits.drop(p.TextDocument.URI)
 	return nil
 }
 
