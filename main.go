@@ -424,7 +424,7 @@ type fillCmd struct {
 	Decode     string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal (see the README)."`
 	ShowSteps  bool   `help:"Print each state of the canvas."`
 	Remember   string `enum:"folder,nothing" default:"folder" help:"Whose ways to follow besides the file's own: those of its folder, or nobody's."`
-	Candidates int    `default:"1" help:"How many different answers at the most, the model's best first."`
+	Candidates int    `default:"1" help:"How many different answers at the most, the likeliest first."`
 	Context    string `enum:"none,definitions,similar,all" default:"none" help:"What of the project's other files stands in the prompt: none, definitions, similar or all."`
 	Explain    bool   `help:"Say what was chosen and why."`
 	JSON       bool   `name:"json" help:"Print JSON."`

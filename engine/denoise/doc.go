@@ -22,6 +22,10 @@
 // the "causal" tokens and likelihoods above are those of the mixture. [Verify] drafts from
 // it before it denoises a draft: that costs no forward, only rows.
 //
+// A caller that wants several answers learns of each token which one came second by the
+// causal reading ([Options].Rivals), and has an answer written on from a beginning that
+// takes it instead ([Options].Given), or that takes none of those it knows ([Options].Not).
+//
 // Commit with next: the last token of a context is kept unread (pending) and read by the
 // first forward that also looks at a canvas. When a block is finished its tokens become
 // pending, together with the token before it, which is read a second time: only now is it
