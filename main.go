@@ -594,7 +594,7 @@ type trainCmd struct {
 
 func (t *trainCmd) Run(ctx context.Context, c *cli) error {
 	return train.Job{Stage: t.Stage, Config: t.Config, Data: t.Data, Init: t.Init, Out: t.Out, Resume: t.Resume, NewCorpus: t.NewCorpus,
-		Decay: t.Decay, Tokenizer: weights.TokenizerJSON, Threads: c.threads(), Log: os.Stderr}.Run(ctx)
+		Decay: t.Decay, Tokenizer: weights.TokenizerJSON, Threads: c.threads(), Hide: infill.HideSecrets, Log: os.Stderr}.Run(ctx)
 }
 
 type evalCmd struct {

@@ -34,7 +34,10 @@ type Job struct {
 	Tokenizer []byte // tokenizer.json, unless Init has its own
 	Threads   int
 	ISA       string
-	Log       io.Writer // for people; a terminal gets a progress bar
+	// Hide replaces what looks like a secret in the sources byte for byte, as serving does.
+	// nil: nothing is hidden.
+	Hide func(text string) string
+	Log  io.Writer // for people; a terminal gets a progress bar
 }
 
 // SpecialNames are the special tokens of our tokenizer, in the order of their ids.
@@ -196,7 +199,7 @@ func (j Job) corpus(ctx context.Context) (train, held *Corpus, err error) {
 		return nil, nil, fmt.Errorf("no prepared corpus in %s: name the sources with --data", j.Out)
 	}
 	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(j.terminal()), progressbar.OptionSetDescription("reading sources"), progressbar.OptionClearOnFinish())
-	train, held, err = Prepare(ctx, j.Data, func(n int) { bar.Set(n) })
+	train, held, err = Prepare(ctx, j.Data, j.Hide, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return nil, nil, err
@@ -226,8 +229,8 @@ func (j Job) describe(s Settings, opt Options) error {
 		size += f.Length
 	}
 	d := opt.Train.Dropped
-	fmt.Fprintf(j.Log, "corpus: %d files, %.0f MB from %d sources; left out: %d duplicates, %d generated, %d copies of held-out files, %d by shape, %d not UTF-8\n",
-		len(opt.Train.Files), float64(size)/1e6, len(opt.Train.Sources), d.Duplicate, d.Generated, d.HeldOut, d.Shape, d.Encoding)
+	fmt.Fprintf(j.Log, "corpus: %d files, %.0f MB from %d sources; left out: %d duplicates, %d generated, %d copies of held-out files, %d near duplicates, %d of forks of held-out sources, %d by shape, %d not UTF-8; secrets hidden in %d\n",
+		len(opt.Train.Files), float64(size)/1e6, len(opt.Train.Sources), d.Duplicate, d.Generated, d.HeldOut, d.Near, d.Fork, d.Shape, d.Encoding, d.Secret)
 	return writeFile(filepath.Join(j.Out, "sources.tsv"), list.Bytes())
 }
 

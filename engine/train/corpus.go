@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,10 @@ type Dropped struct {
 	HeldOut   int `json:"held_out"` // copies of held-out files
 	Shape     int `json:"shape"`    // too small, too large, tables, minified
 	Encoding  int `json:"encoding"` // not UTF-8
+	Near      int `json:"near"`     // near duplicates of a file that is kept
+	Fork      int `json:"fork"`     // files of held-out repositories and of copies of them
+	// Secret counts files that are kept, with what looks like a secret hidden in them.
+	Secret int `json:"secret"`
 }
 
 // Text is the content of file i. It is a view: not to be written to.
@@ -68,18 +73,27 @@ var extensions = map[string]string{".go": "go", ".py": "python"}
 
 // Prepare reads a folder laid out as SPLIT/LANGUAGE/SOURCE/… into corpora for training
 // and reports. A folder of another shape (a repository of yours) becomes one source,
-// every twentieth file of it held out. Licences come from DIR/sources.tsv (source,
+// a tenth of its files held out (by a hash of their paths; at least three where there are twelve). Licences come from DIR/sources.tsv (source,
 // language, licence, split) where there is one.
 //
 // Left out: exact duplicates (white space aside), anything that equals a held-out file,
 // generated files, files under 100 bytes or over 400 KB, and tables (lines of over 160
-// bytes on average, or one of over 2,000). progress is told how many files were read.
-func Prepare(ctx context.Context, dir string, progress func(files int)) (train, heldout *Corpus, err error) {
+// bytes on average, one of over 2,000, or seven of ten lines that are rows of literals).
+// Left out, too, are near duplicates (by MinHash: four of five shingles the same), and
+// whole sources of the training split that are held out under the same name or that hold
+// copies of held-out files by the dozen: forks of them.
+//
+// hide replaces what looks like a secret byte for byte, as serving hides it
+// (infill.HideSecrets); nil: nothing is. progress is told how many files were read.
+func Prepare(ctx context.Context, dir string, hide func(string) string, progress func(files int)) (train, heldout *Corpus, err error) {
 	type found struct {
 		split, lang, source, path, file string
 	}
 	var files []found
-	layout := false
+	layout, name := false, filepath.Base(dir)
+	if abs, err := filepath.Abs(dir); err == nil {
+		name = filepath.Base(abs) // of ".", too
+	}
 	for _, split := range []string{"train", "heldout"} {
 		if st, err := os.Stat(filepath.Join(dir, split)); err == nil && st.IsDir() {
 			layout = true
@@ -111,11 +125,7 @@ func Prepare(ctx context.Context, dir string, progress func(files int)) (train, 
 			}
 			return nil
 		}
-		split := "train"
-		if sum := sha256.Sum256([]byte(rel)); sum[0] < 13 {
-			split = "heldout"
-		}
-		files = append(files, found{split, lang, filepath.Base(dir), rel, p})
+		files = append(files, found{"train", lang, name, rel, p})
 		return nil
 	})
 	if err != nil {
@@ -123,6 +133,16 @@ func Prepare(ctx context.Context, dir string, progress func(files int)) (train, 
 	}
 	if len(files) == 0 {
 		return nil, nil, fmt.Errorf("no Go or Python files under %s; --data takes a repository or a folder laid out as train/LANGUAGE/SOURCE and heldout/LANGUAGE/SOURCE", dir)
+	}
+	if !layout {
+		hashes := make([]uint64, len(files))
+		for i, f := range files {
+			sum := sha256.Sum256([]byte(f.path))
+			hashes[i] = binary.BigEndian.Uint64(sum[:])
+		}
+		for i := range heldOut(hashes) {
+			files[i].split = "heldout"
+		}
 	}
 	// Held-out files first, so that their copies in the training split are recognised.
 	sort.Slice(files, func(i, j int) bool {
@@ -134,6 +154,16 @@ func Prepare(ctx context.Context, dir string, progress func(files int)) (train, 
 	})
 	corpora := map[string]*Corpus{"train": {Split: "train"}, "heldout": {Split: "heldout"}}
 	seen := map[[32]byte]string{}
+	var near neighbours
+	total, copies, held := map[string]int{}, map[string]int{}, map[string]bool{}
+	copied := func(f found, split string, reason *int) {
+		if split == "heldout" && f.split == "train" {
+			corpora[f.split].Dropped.HeldOut++
+			copies[f.source]++
+			return
+		}
+		*reason++
+	}
 	for i, f := range files {
 		if i%500 == 0 {
 			if ctx.Err() != nil {
@@ -153,17 +183,38 @@ func Prepare(ctx context.Context, dir string, progress func(files int)) (train, 
 			continue
 		}
 		key := sha256.Sum256(bytes.Join(bytes.Fields(text), nil))
-		if split, dup := seen[key]; dup {
-			if split == "heldout" && f.split == "train" {
-				c.Dropped.HeldOut++
-			} else {
-				c.Dropped.Duplicate++
+		if f.split == "heldout" {
+			held[f.source] = true
+		} else {
+			total[f.source]++
+			if layout && held[f.source] {
+				c.Dropped.Fork++
+				continue
 			}
+		}
+		if split, dup := seen[key]; dup {
+			copied(f, split, &c.Dropped.Duplicate)
 			continue
 		}
 		seen[key] = f.split
+		if s, ok := sketchOf(text); ok {
+			if split, dup := near.find(&s); dup {
+				copied(f, split, &c.Dropped.Near)
+				continue
+			}
+			near.keep(s, f.split)
+		}
+		if hide != nil {
+			if h := hide(string(text)); h != string(text) {
+				c.Dropped.Secret++
+				text = []byte(h)
+			}
+		}
 		c.Files = append(c.Files, File{Source: f.source, Language: f.lang, Path: f.path, Offset: int64(len(c.text)), Length: len(text), Test: isTest(f.path)})
 		c.text = append(c.text, text...)
+	}
+	if layout {
+		corpora["train"].leaveForks(total, copies)
 	}
 	licences := readLicences(filepath.Join(dir, "sources.tsv"))
 	for _, c := range corpora {
@@ -173,6 +224,61 @@ func Prepare(ctx context.Context, dir string, progress func(files int)) (train, 
 		return nil, nil, fmt.Errorf("nothing under %s is fit to train on: all files are generated, too small or too large", dir)
 	}
 	return corpora["train"], corpora["heldout"], nil
+}
+
+// heldOut picks the files of a repository that are held out: those whose hash is in the
+// lowest tenth (half of them at most), and of the others the lowest until there are three, if there are twelve
+// files (one, if there are four). A file stays what it is when others come and go.
+func heldOut(hashes []uint64) map[int]bool {
+	order := make([]int, len(hashes))
+	for i := range order {
+		order[i] = i
+	}
+	sort.Slice(order, func(a, b int) bool { return hashes[order[a]] < hashes[order[b]] })
+	out := map[int]bool{}
+	for n, i := range order {
+		if n < len(hashes)/2 && hashes[i] < 1<<64/10 || n < min(3, len(hashes)/4) {
+			out[i] = true
+		}
+	}
+	return out
+}
+
+// forkCopies is how many copies of held-out files make a source a fork, if they are a fifth
+// of its files.
+const forkCopies = 12
+
+// leaveForks takes out the sources that are copies of held-out repositories: what of them
+// is no copy now was one before it changed.
+func (c *Corpus) leaveForks(total, copies map[string]int) {
+	files, text := c.Files, c.text
+	c.Files, c.text = nil, nil
+	for _, f := range files {
+		if n := copies[f.Source]; n >= forkCopies && 5*n >= total[f.Source] {
+			c.Dropped.Fork++
+			continue
+		}
+		at := int64(len(c.text))
+		c.text = append(c.text, text[f.Offset:f.Offset+int64(f.Length)]...)
+		f.Offset = at
+		c.Files = append(c.Files, f)
+	}
+}
+
+// table says whether a file is data: two hundred lines or more, seven of ten of which are
+// rows of literals.
+func table(text []byte, lines int) bool {
+	if lines < 200 {
+		return false
+	}
+	rows := 0
+	for l := range bytes.Lines(text) {
+		l = bytes.TrimSpace(l)
+		if n := len(l); n > 1 && l[n-1] == ',' && (bytes.IndexByte([]byte("{[(-\"'`"), l[0]) >= 0 || l[0] >= '0' && l[0] <= '9') {
+			rows++
+		}
+	}
+	return 10*rows >= 7*lines
 }
 
 func isTest(path string) bool {
@@ -198,7 +304,7 @@ func unfit(text []byte, d *Dropped) bool {
 	for l := range bytes.Lines(text) {
 		long = max(long, len(l))
 	}
-	if long > 2000 || len(text)/lines > 160 {
+	if long > 2000 || len(text)/lines > 160 || table(text, lines) {
 		d.Shape++
 		return true
 	}

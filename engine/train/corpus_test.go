@@ -30,7 +30,7 @@ func lay(t *testing.T, files map[string]string) string {
 
 func prepare(t *testing.T, dir string) (train, held *Corpus) {
 	t.Helper()
-	train, held, err := Prepare(t.Context(), dir, func(int) {})
+	train, held, err := Prepare(t.Context(), dir, nil, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,13 +176,13 @@ func TestPrepareErrors(t *testing.T) {
 		"unfit":   {lay(t, map[string]string{"a.go": "package a\n", "b.go": "package b\n"}), "fit to train on"},
 		"missing": {filepath.Join(t.TempDir(), "none"), "none"},
 	} {
-		if _, _, err := Prepare(t.Context(), c.dir, func(int) {}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := Prepare(t.Context(), c.dir, nil, func(int) {}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v lacks %q", name, err, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := Prepare(ctx, lay(t, oddities()), func(int) {}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Prepare(ctx, lay(t, oddities()), nil, func(int) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: %v", err)
 	}
 }

@@ -138,7 +138,7 @@ func TestJob(t *testing.T) {
 	dir := t.TempDir()
 	src := filepath.Join(dir, "src")
 	for split, text := range map[string]string{"train": "func add(a, b int) int {\n\treturn a + b\n}\n\n", "heldout": "func torch(tokens int) int {\n\treturn tokens\n}\n\n"} {
-		at := filepath.Join(src, split, "go", "made")
+		at := filepath.Join(src, split, "go", "made-"+split)
 		if err := os.MkdirAll(at, 0o755); err != nil {
 			t.Fatal(err)
 		}

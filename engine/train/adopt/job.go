@@ -98,7 +98,7 @@ func (j Job) prune(ctx context.Context, m *Model) (*Model, error) {
 func training(ctx context.Context, dir string) (*train.Corpus, error) {
 	c, err := train.OpenCorpus(filepath.Join(dir, "corpus-train"))
 	if errors.Is(err, os.ErrNotExist) {
-		c, _, err = train.Prepare(ctx, dir, nil)
+		c, _, err = train.Prepare(ctx, dir, nil, nil)
 	}
 	if err == nil && len(c.Files) == 0 {
 		err = fmt.Errorf("%s has no sources to train on", dir)
