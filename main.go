@@ -582,11 +582,11 @@ func positionOf(text string, off int) position {
 }
 
 type trainCmd struct {
-	Stage     string `required:"" enum:"ar,tsc" help:"Stage of the recipe: ar (causal) or tsc (masks, then edits)."`
+	Stage     string `default:"adapt" enum:"ar,tsc,adapt" help:"Stage: ar (causal) and tsc (masks, then edits) make a model; adapt (the default) fits one to your repository in minutes."`
 	Config    string `type:"existingfile" help:"Settings file (JSON); default: those of the built-in model."`
 	Data      string `type:"existingdir" help:"Folder of sources: a repository, or train/LANGUAGE/SOURCE and heldout/LANGUAGE/SOURCE."`
-	Init      string `help:"Model directory or run folder to start from."`
-	Out       string `required:"" help:"Folder of the run: checkpoint, curve, model."`
+	Init      string `help:"Model directory or run folder to start from, or builtin."`
+	Out       string `required:"" type:"path" help:"Folder of the run: checkpoint, curve, model."`
 	Resume    bool   `help:"Go on from the checkpoint in --out."`
 	NewCorpus bool   `help:"Prepare the corpus anew from --data; with --resume, go on although it changed."`
 	Decay     int    `help:"Cut a decayed branch of that many steps, with --init a run's folder."`
@@ -594,7 +594,7 @@ type trainCmd struct {
 
 func (t *trainCmd) Run(ctx context.Context, c *cli) error {
 	return train.Job{Stage: t.Stage, Config: t.Config, Data: t.Data, Init: t.Init, Out: t.Out, Resume: t.Resume, NewCorpus: t.NewCorpus,
-		Decay: t.Decay, Tokenizer: weights.TokenizerJSON, Threads: c.threads(), Hide: infill.HideSecrets, Log: os.Stderr}.Run(ctx)
+		Decay: t.Decay, Tokenizer: weights.TokenizerJSON, Builtin: weights.Builtin(), Threads: c.threads(), Hide: infill.HideSecrets, Log: os.Stderr}.Run(ctx)
 }
 
 type evalCmd struct {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,7 +27,8 @@ type Job struct {
 	Stage     string
 	Config    string // settings file, or empty
 	Data      string // folder of sources
-	Init      string // model directory or run folder to start from
+	Init      string // model directory or run folder to start from, or "builtin"
+	Builtin   fs.FS  // the built-in model
 	Out       string // run folder
 	Resume    bool
 	NewCorpus bool
@@ -63,6 +65,9 @@ func (j Job) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.Stage == "adapt" && j.Init == "" && !j.Resume {
+		return fmt.Errorf("stage adapt goes on from a trained model: add --init builtin, or a model's or a run's folder")
+	}
 	if err := os.MkdirAll(j.Out, 0o755); err != nil {
 		return fmt.Errorf("the run's folder: %w", err)
 	}
@@ -87,6 +92,15 @@ func (j Job) Run(ctx context.Context) error {
 	opt.VocabHash = hex.EncodeToString(sum[:])
 	if opt.Train, opt.HeldOut, err = j.corpus(ctx); err != nil {
 		return err
+	}
+	if s.Stage == "adapt" {
+		if !j.Resume && j.Config == "" {
+			s = s.fitted(opt.Train)
+		}
+		if opt.Init != nil {
+			s.Shift = opt.Init.Config.Seedling.Shift
+			s.Positions = min(s.Positions, opt.Init.Config.MaxPositions)
+		}
 	}
 	before := 0
 	if st, err := readState(j.Init); j.Init != "" && err == nil {
@@ -113,9 +127,19 @@ func (j Job) Run(ctx context.Context) error {
 	if was := t.resumed; was != "" && was != t.net.ops.Name() {
 		fmt.Fprintf(j.Log, "this run began with kernels %s: from here on its numbers differ in rounding from what that machine would have given\n", was)
 	}
+	if s.Stage == "adapt" {
+		if err := j.remark(t); err != nil {
+			return err
+		}
+	}
 	err = t.Run(ctx)
 	if e := j.export(t, vocab); e != nil {
 		err = errors.Join(err, e)
+	}
+	if s.Stage == "adapt" && (err == nil || errors.Is(err, context.Canceled)) {
+		if e := j.gain(t); e != nil {
+			return errors.Join(err, e)
+		}
 	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(j.Log, "\nstopped at step %d of %d; go on with --resume --out %s\n", t.st.Step, s.Steps, j.Out)
@@ -147,6 +171,13 @@ func (j Job) settings() (Settings, error) {
 
 // initial reads the weights to start from: a run folder's newest, or a model directory.
 func (j Job) initial(vocab []byte) (*model.Weights, []byte, error) {
+	if j.Init == "builtin" && j.Builtin != nil {
+		w, err := model.LoadFS(j.Builtin)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--init builtin: %w", err)
+		}
+		return w, j.Tokenizer, nil
+	}
 	st, err := readState(j.Init)
 	if errors.Is(err, errNoCheckpoint) {
 		w, err := model.LoadDir(j.Init)

@@ -15,7 +15,7 @@ import (
 // Settings are all that a run depends on besides its corpus and tokenizer. They are
 // read from a JSON file (--config), unknown keys refused, and kept in every checkpoint.
 type Settings struct {
-	Stage string `json:"stage"` // "ar" or "tsc"
+	Stage string `json:"stage"` // "ar", "tsc" or "adapt"
 	Seed  uint64 `json:"seed"`
 
 	// Shape of a model that starts from nothing; ignored with --init.
@@ -84,6 +84,17 @@ func DefaultSettings(stage string) Settings {
 		s.FIMShare = 0.8
 		s.Shift, s.BlockSizes = true, []int{4, 4, 8, 8}
 	}
+	if stage == "adapt" {
+		// The losses of tsc at its end, masks and edits together, at low rates: what the model
+		// knows must not be washed out by a repository. Steps follow from the text (fitted).
+		s.Steps, s.Warmup, s.Decay = 100, 10, 50
+		s.MuonLR, s.AdamLR = 0.002, 0.001
+		s.NoisedShare, s.AllMask = 0.5, 0.5
+		s.EditFrom, s.EditShare, s.EditRate, s.CleanEdits = 0, 0.3, 0.1, 0.2
+		s.FIMShare, s.TestShare = 0.8, 1
+		s.Shift, s.BlockSizes = true, []int{4, 4, 8, 8}
+		s.EvalEvery, s.SaveEvery = 100, 1
+	}
 	return s
 }
 
@@ -118,7 +129,7 @@ func (s Settings) Validate() error {
 		ok   bool
 		what string
 	}{
-		{s.Stage == "ar" || s.Stage == "tsc", "stage must be ar or tsc"},
+		{s.Stage == "ar" || s.Stage == "tsc" || s.Stage == "adapt", "stage must be ar, tsc or adapt"},
 		{s.Hidden > 0 && s.Hidden%8 == 0, "hidden must be a positive multiple of 8"},
 		{s.Intermediate > 0 && s.Layers > 0 && s.Heads > 0, "intermediate, layers and heads must be positive"},
 		{s.KVHeads > 0 && s.Heads%max(s.KVHeads, 1) == 0, "kv_heads must divide heads"},
@@ -128,7 +139,7 @@ func (s Settings) Validate() error {
 		{s.MicroTokens >= s.Positions && s.StepTokens >= s.MicroTokens && s.StepTokens%s.MicroTokens == 0, "step_tokens must be a multiple of micro_tokens, and micro_tokens at least positions"},
 		{share(s.FIMShare) && share(s.TestShare) && share(s.AllMask) && share(s.EditShare) && share(s.EditFrom) && share(s.EditRate) && share(s.CleanEdits), "shares must be in 0..1"},
 		{s.NoisedShare >= 0 && s.NoisedShare <= 4, "noised_share must be in 0..4"},
-		{s.Stage == "ar" || s.NoisedShare > 0 && len(s.BlockSizes) > 0, "stage tsc needs noised_share and block_sizes"},
+		{s.Stage == "ar" || s.NoisedShare > 0 && len(s.BlockSizes) > 0, "stages tsc and adapt need noised_share and block_sizes"},
 		{s.MinWindow >= 32 && s.MinWindow <= s.Positions, "min_window must be in 32..positions"},
 		{s.MaxMiddle > 0 && s.MaxMiddle <= s.Positions/2, "max_middle must be in 1..positions/2"},
 		{s.MuonLR > 0 && s.AdamLR > 0 && s.Clip > 0, "learning rates and clip must be positive"},
