@@ -582,7 +582,7 @@ func positionOf(text string, off int) position {
 }
 
 type trainCmd struct {
-	Stage     string `default:"adapt" enum:"ar,tsc,adapt" help:"Stage: ar (causal) and tsc (masks, then edits) make a model; adapt (the default) fits one to your repository in minutes."`
+	Stage     string `default:"adapt" enum:"ar,tsc,order,onpolicy,adapt" help:"Stage: ar (causal) and tsc (masks, then edits) make a model, order (its own likeliest trajectories) and onpolicy (fewer forwards for the same text) refine it; adapt (the default) fits one to your repository in minutes."`
 	Config    string `type:"existingfile" help:"Settings file (JSON); default: those of the built-in model."`
 	Data      string `type:"existingdir" help:"Folder of sources: a repository, or train/LANGUAGE/SOURCE and heldout/LANGUAGE/SOURCE."`
 	Init      string `help:"Model directory or run folder to start from, or builtin."`

@@ -65,8 +65,8 @@ func (j Job) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if j.Stage == "adapt" && j.Init == "" && !j.Resume {
-		return fmt.Errorf("stage adapt goes on from a trained model: add --init builtin, or a model's or a run's folder")
+	if (j.Stage == "adapt" || s.own()) && j.Init == "" && !j.Resume {
+		return fmt.Errorf("stage %s goes on from a trained model: add --init builtin, or a model's or a run's folder", j.Stage)
 	}
 	if err := os.MkdirAll(j.Out, 0o755); err != nil {
 		return fmt.Errorf("the run's folder: %w", err)
@@ -93,8 +93,8 @@ func (j Job) Run(ctx context.Context) error {
 	if opt.Train, opt.HeldOut, err = j.corpus(ctx); err != nil {
 		return err
 	}
-	if s.Stage == "adapt" {
-		if !j.Resume && j.Config == "" {
+	if s.Stage == "adapt" || s.own() {
+		if s.Stage == "adapt" && !j.Resume && j.Config == "" {
 			s = s.fitted(opt.Train)
 		}
 		if opt.Init != nil {
@@ -310,6 +310,10 @@ func (j Job) bar(s Settings) func(Progress) {
 		if r := p.Report; r != nil {
 			fmt.Fprintf(j.Log, "\nheld out at step %d: causal %.4f nats/token (%.4f bits/byte, %.1f %% right), ELBO %.4f (%.4f bits/byte), all-mask %.4f (%.1f %%), edits %.1f %%\n",
 				p.Step, r.AR, r.ARBits, 100*r.ARHits, r.ELBO, r.ELBOBits, r.AllMask, 100*r.AllMaskHits, 100*r.EditHits)
+		}
+		if v := p.Speed; v != nil {
+			fmt.Fprintf(j.Log, "blocks of %d, held out: %.2f tokens a forward, %.1f %% exact (%.1f %% one token a forward), %.1f %% the same text as one token a forward\n",
+				v.Size, v.TokensPerForward, 100*v.Exact, 100*v.ExactOne, 100*v.Same)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func curveOf(t *testing.T, dir string) [][]string {
 // as if it had not been: bit-equal losses, weights, optimizer state and curve. Without it
 // a run that takes days could not be repeated, nor a loss spike be looked into.
 func TestResumeIsExact(t *testing.T) {
-	for _, stage := range []string{"ar", "tsc"} {
+	for _, stage := range []string{"ar", "tsc", "order", "onpolicy"} {
 		s := tinySettings(stage)
 		straight := start(t, s, tinyOptions(t, t.TempDir()))
 		want := lossesOf(t, straight, -1)

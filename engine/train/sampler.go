@@ -76,14 +76,29 @@ type doc struct {
 	weight float32
 }
 
+// noisedCap is how many noised rows a micro-batch may have.
+func (p *Sampler) noisedCap() int {
+	if p.s.Stage == "ar" {
+		return 0
+	}
+	return int(float64(p.s.MicroTokens) * p.s.NoisedShare)
+}
+
 // Micro draws micro-batch i for a step.
 func (p *Sampler) Micro(i uint64, step int) *Micro {
+	m, blocks, _, _ := p.open(i, step)
+	for j, bs := range blocks {
+		p.noisedRows(m, &m.Docs[j], bs, p.noisedCap(), false)
+	}
+	return m
+}
+
+// open draws the clean rows of micro-batch i, and the noised blocks of each document, which
+// are yet to be laid out.
+func (p *Sampler) open(i uint64, step int) (*Micro, [][]block, corruption, *rand.Rand) {
 	r := rand.New(rand.NewPCG(p.s.Seed<<8^p.stream, i))
 	m := &Micro{}
-	noisedCap := int(float64(p.s.MicroTokens) * p.s.NoisedShare)
-	if p.s.Stage == "ar" {
-		noisedCap = 0
-	}
+	noisedCap := p.noisedCap()
 	cor := p.s.corruptionAt(step, p.sp, p.tok.Size())
 	var docs []doc
 	for left, fruitless := p.s.MicroTokens, 0; left >= p.s.MinWindow && fruitless < 1000; {
@@ -111,10 +126,7 @@ func (p *Sampler) Micro(i uint64, step int) *Micro {
 		p.cleanRows(m, d)
 		m.Docs[j].Noised = 0
 	}
-	for j, bs := range blocks {
-		p.noisedRows(m, &m.Docs[j], bs, noisedCap, false)
-	}
-	return m
+	return m, blocks, cor, r
 }
 
 func (m *Micro) row(token int32, mark bool, pos, lim, from, to int32) {

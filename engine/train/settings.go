@@ -15,7 +15,7 @@ import (
 // Settings are all that a run depends on besides its corpus and tokenizer. They are
 // read from a JSON file (--config), unknown keys refused, and kept in every checkpoint.
 type Settings struct {
-	Stage string `json:"stage"` // "ar", "tsc" or "adapt"
+	Stage string `json:"stage"` // "ar", "tsc", "order", "onpolicy" or "adapt"
 	Seed  uint64 `json:"seed"`
 
 	// Shape of a model that starts from nothing; ignored with --init.
@@ -62,6 +62,13 @@ type Settings struct {
 	EditRate   float64 `json:"edit_rate"`   // largest α
 	CleanEdits float64 `json:"clean_edits"` // share of edit blocks left clean
 
+	// Stages order and onpolicy, which learn from the model's own trajectories.
+	OwnShare  float64 `json:"own_share,omitempty"`  // of the noised rows
+	OwnWeight float64 `json:"own_weight,omitempty"` // of what was kept (order) or verified (onpolicy)
+	Pool      int     `json:"pool,omitempty"`       // order: generations of a block
+	KeepShare float64 `json:"keep_share,omitempty"` // order: of the pool, best by ELBO first
+	RealShare float64 `json:"real_share,omitempty"` // order: of states on the way to the file's own text
+
 	EvalEvery  int     `json:"eval_every"`  // steps between held-out reports
 	EvalTokens int     `json:"eval_tokens"` // clean tokens of a report
 	SaveEvery  float64 `json:"save_every"`  // minutes between checkpoints
@@ -94,6 +101,17 @@ func DefaultSettings(stage string) Settings {
 		s.FIMShare, s.TestShare = 0.8, 1
 		s.Shift, s.BlockSizes = true, []int{4, 4, 8, 8}
 		s.EvalEvery, s.SaveEvery = 100, 1
+	}
+	if s.own() {
+		s.Steps, s.Warmup, s.Decay = 300, 20, 150
+		s.MuonLR, s.AdamLR = 0.002, 0.001
+		s.NoisedShare, s.AllMask, s.EditFrom, s.EditShare, s.EditRate, s.CleanEdits = 0.5, 0.5, 0, 0.2, 0.1, 0.2
+		s.FIMShare = 0.8
+		s.Shift, s.BlockSizes = true, []int{4, 8, 8}
+		s.OwnShare, s.OwnWeight, s.EvalEvery = 0.6, 1, 50
+		if stage == "order" {
+			s.Pool, s.KeepShare, s.RealShare = 4, 0.5, 0.5
+		}
 	}
 	return s
 }
@@ -129,7 +147,9 @@ func (s Settings) Validate() error {
 		ok   bool
 		what string
 	}{
-		{s.Stage == "ar" || s.Stage == "tsc" || s.Stage == "adapt", "stage must be ar, tsc or adapt"},
+		{s.Stage == "ar" || s.Stage == "tsc" || s.Stage == "adapt" || s.own(), "stage must be ar, tsc, order, onpolicy or adapt"},
+		{share(s.OwnShare) && share(s.KeepShare) && share(s.RealShare) && s.OwnWeight >= 0, "own_share, keep_share and real_share must be in 0..1, own_weight not negative"},
+		{s.Stage != "order" || s.Pool >= 2 && s.Pool <= 32, "stage order needs a pool of 2..32"},
 		{s.Hidden > 0 && s.Hidden%8 == 0, "hidden must be a positive multiple of 8"},
 		{s.Intermediate > 0 && s.Layers > 0 && s.Heads > 0, "intermediate, layers and heads must be positive"},
 		{s.KVHeads > 0 && s.Heads%max(s.KVHeads, 1) == 0, "kv_heads must divide heads"},
@@ -139,7 +159,7 @@ func (s Settings) Validate() error {
 		{s.MicroTokens >= s.Positions && s.StepTokens >= s.MicroTokens && s.StepTokens%s.MicroTokens == 0, "step_tokens must be a multiple of micro_tokens, and micro_tokens at least positions"},
 		{share(s.FIMShare) && share(s.TestShare) && share(s.AllMask) && share(s.EditShare) && share(s.EditFrom) && share(s.EditRate) && share(s.CleanEdits), "shares must be in 0..1"},
 		{s.NoisedShare >= 0 && s.NoisedShare <= 4, "noised_share must be in 0..4"},
-		{s.Stage == "ar" || s.NoisedShare > 0 && len(s.BlockSizes) > 0, "stages tsc and adapt need noised_share and block_sizes"},
+		{s.Stage == "ar" || s.NoisedShare > 0 && len(s.BlockSizes) > 0, "all stages but ar need noised_share and block_sizes"},
 		{s.MinWindow >= 32 && s.MinWindow <= s.Positions, "min_window must be in 32..positions"},
 		{s.MaxMiddle > 0 && s.MaxMiddle <= s.Positions/2, "max_middle must be in 1..positions/2"},
 		{s.MuonLR > 0 && s.AdamLR > 0 && s.Clip > 0, "learning rates and clip must be positive"},

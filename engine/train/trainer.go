@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/seedling-lsp/seedling/engine/model"
@@ -44,6 +45,7 @@ type Progress struct {
 	Left         time.Duration
 	Timing       Timing
 	Report       *Report // after the steps that measure held-out text
+	Speed        *Speed  // beside a report of the stages order and onpolicy
 	Saved        bool
 }
 
@@ -59,6 +61,7 @@ type Trainer struct {
 	st    State
 	curve *Curve
 	peak  float64
+	own   ownTally
 	// resumed names the kernels that the checkpoint was made with.
 	resumed string
 }
@@ -81,7 +84,7 @@ func New(s Settings, opt Options) (*Trainer, error) {
 		t.st.Config = opt.Init.Config
 		t.st.Config.Seedling.Plain = false // from here on it learns our layout
 	}
-	if s.Stage == "tsc" {
+	if s.Stage == "tsc" || opt.Init == nil && s.Stage != "ar" {
 		t.st.Config.Seedling.Shift = s.Shift
 	}
 	if opt.Resume {
@@ -200,6 +203,13 @@ func (t *Trainer) Run(ctx context.Context) error {
 				return err
 			}
 			p.Report = &rep
+			if t.s.own() {
+				v := t.net.MeasureSpeed(t.held, min(max(t.s.EvalTokens/256, 4), 64), slices.Max(t.s.BlockSizes))
+				p.Speed = &v
+				if err := t.keepSpeed(v); err != nil {
+					return err
+				}
+			}
 		}
 		if err := t.curve.Append(t.st, p); err != nil {
 			return err
@@ -228,15 +238,23 @@ func (t *Trainer) step() (Progress, error) {
 	next := make(chan *Micro, 1)
 	go func(first uint64, step int) {
 		for i := range n {
+			if t.s.own() { // it takes the network, which is at work
+				return
+			}
 			next <- t.data.Micro(first+uint64(i), step)
 		}
 	}(t.st.Micro, t.st.Step)
 	for range n {
-		m := <-next
+		var m *Micro
+		if t.s.own() {
+			m = t.net.ownMicro(t.data, t.st.Micro, t.st.Step, &t.own)
+		} else {
+			m = <-next
+		}
+		t.st.Micro++
 		flops += t.net.Flops(m)
 		sum.Add(t.net.Pass(m, true, nil))
 	}
-	t.st.Micro += uint64(n)
 	norm := clip(t.net, t.s.Clip)
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return Progress{}, fmt.Errorf("the gradient is not finite at step %d: lower the learning rates and resume from the last checkpoint", t.st.Step+1)
@@ -257,7 +275,7 @@ func (t *Trainer) step() (Progress, error) {
 // Export is the network as a model to be saved or quantized, with what the stage gave it.
 func (t *Trainer) Export() *model.Weights {
 	w := t.net.P.Weights()
-	if t.s.Stage == "tsc" && float64(t.st.Step) > t.s.EditFrom*float64(t.s.Steps) {
+	if t.s.Stage != "ar" && float64(t.st.Step) > t.s.EditFrom*float64(t.s.Steps) {
 		w.Config.Seedling.Revises = true
 	}
 	return w
