@@ -49,6 +49,7 @@ var copilotMethods = map[string]func(s *Server, ctx context.Context, params []by
 	"getPanelCompletions":   (*Server).getPanelCompletions,
 
 	"textDocument/copilotPanelCompletion": (*Server).panelCompletion,
+	"textDocument/copilotInlineEdit":      (*Server).inlineEdit,
 }
 
 func init() {
@@ -58,6 +59,7 @@ func init() {
 	answered["getCompletions"] = standing{document: true, kind: "inline"}
 	answered["getCompletionsCycling"] = standing{document: true, kind: "cycling"}
 	answered["getPanelCompletions"] = standing{document: true, kind: "panel"}
+	answered["textDocument/copilotInlineEdit"] = standing{document: true, kind: "next edit"}
 	answered["textDocument/copilotPanelCompletion"] = standing{document: true, kind: "panel"}
 }
 

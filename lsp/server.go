@@ -57,6 +57,7 @@ type Server struct {
 	docs   documents
 	asked  requests
 	offers offers
+	next   nextEdits
 
 	library       library
 	latest        latest

@@ -12,6 +12,7 @@ func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParam
 	d := p.TextDocument
 	s.asked.outdate(d.URI, errModified)
 	s.docs.drop(d.URI) // some clients open anew without closing
+	s.next.forget(d.URI)
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
 	s.latest.touch(d.URI)
 	return nil
@@ -37,6 +38,7 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 	if s.current().Context != "none" {
 		s.edits.changed(u, old.text(), n.text())
 	}
+	s.next.note(old, n)
 	return nil
 }
 
@@ -46,6 +48,7 @@ func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentPar
 	s.docs.drop(p.TextDocument.URI)
 	s.latest.drop(p.TextDocument.URI)
 	s.edits.drop(p.TextDocument.URI)
+	s.next.forget(p.TextDocument.URI)
 	return nil
 }
 

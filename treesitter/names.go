@@ -339,8 +339,10 @@ func (w *nameWalk) scopeOf(n *sitter.Node, kind string, c class, p place) place 
 	if kind == "parameter_list" && (w.t.lang == C || w.t.lang == CPP) {
 		open = !p.head // of a prototype, whose names mean nothing outside
 	}
-	if parent := n.Parent(); open && c == classBlock && parent != nil && w.t.g.class(parent) == classFunction {
-		open = false // the parameters stand in the body
+	if open && c == classBlock {
+		if parent := n.Parent(); parent != nil && w.t.g.class(parent) == classFunction {
+			open = false // the parameters stand in the body
+		}
 	}
 	if !open || n.Parent() == nil {
 		return p

@@ -94,7 +94,16 @@ func (t *Tree) Lists() []List {
 	return out
 }
 
+var listKinds = words(`argument_list arguments parameter_list formal_parameters parameters`)
+
+// maxListItems: a list of more children is data. Its children are found by counting, which
+// would take the square of them.
+const maxListItems = 256
+
 func listOf(n *sitter.Node, field string) (l List, ok bool) {
+	if !listKinds[n.Type()] || n.ChildCount() > maxListItems {
+		return l, false // before Parent, which looks for its answer from the root on
+	}
 	p := n.Parent()
 	if p == nil {
 		return l, false
