@@ -71,6 +71,7 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 		return a, nil
 	}
 	defer s.study(gen, doc, set)
+	canvas := s.watchedCanvas()
 	candidates := 1
 	if q.invoked {
 		candidates = set.Candidates
@@ -82,6 +83,7 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 		}
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
+		canvas.watch(&r)
 		if !q.invoked { // who asks by hand wants to see what there is
 			r.MinLogProb = set.MinLogProb
 		}
@@ -91,6 +93,7 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 		return a, err
 	}
 	s.answered(q.kind, doc, start, res)
+	canvas.tell(doc, q.position, res)
 	a.all = all
 	return a, nil
 }

@@ -66,6 +66,7 @@ type Server struct {
 	ignores       ignores
 	watcher       watcher
 	clientWatches atomic.Bool // ignore files in the workspace folders
+	canvasWatched atomic.Bool // by a person: see canvas.go
 
 	conn     jsonrpc2.Conn
 	client   protocol.Client

@@ -27,7 +27,13 @@ func TestSettingsGenerated(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatalf("%s has no lines %q and %q", readme, from, to)
 	}
+	const manifest = "../editors/vscode/package.json"
+	extension, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
+		manifest:               withProperties(t, string(extension)),
 		readme:                 head + from + settingsMarkdown() + to + tail,
 		"settings.schema.json": string(settingsSchema()),
 		"settings.vscode.json": string(settingsVSCode()),
@@ -43,6 +49,20 @@ func TestSettingsGenerated(t *testing.T) {
 			t.Errorf("%s is stale, run `go generate ./lsp` (%v):\n%s", name, err, diff)
 		}
 	}
+}
+
+// withProperties is the manifest of the extension with our settings as the first of its
+// groups of settings; the rest stays as it is, byte for byte.
+func withProperties(t *testing.T, manifest string) string {
+	t.Helper()
+	const from, indent = "\"title\": \"Seedling\",\n        \"properties\": ", "        "
+	head, rest, ok := strings.Cut(manifest, from)
+	_, tail, ok2 := strings.Cut(rest, "\n"+indent+"}\n")
+	if !ok || !ok2 {
+		t.Fatalf("the extension's package.json has no group of settings %q", from)
+	}
+	properties := strings.TrimSpace(string(settingsVSCode()))
+	return head + from + strings.ReplaceAll(properties, "\n", "\n"+indent) + "\n" + tail
 }
 
 // settingsMarkdown is the README's table.

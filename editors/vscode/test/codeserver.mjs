@@ -1,0 +1,74 @@
+// A real VS Code without a desktop: code-server, with the packed extension, in Chromium.
+import { execFileSync, spawn } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const here = new URL('.', import.meta.url).pathname;
+
+/** Waits until look gives something; for events that only a file or a page shows. */
+export async function until(what, look, ms = 30_000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const v = await look();
+    if (v) return v;
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await new Promise((r) => setTimeout(r, 20));
+  }
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const s = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = s.address();
+      s.close(() => resolve(port));
+    });
+  });
+}
+
+/** Installs the .vsix into a clean code-server and opens a folder of files in it. */
+export async function open({ codeServer, server, vsix, files, settings = {} }) {
+  const dir = mkdtempSync(join(tmpdir(), 'seedling-vscode-'));
+  const [work, data, ext, log] = ['work', 'data', 'ext', 'pipe.jsonl'].map((n) => join(dir, n));
+  mkdirSync(work);
+  mkdirSync(join(data, 'User'), { recursive: true });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(work, name), text);
+  writeFileSync(log, '');
+  const configure = (more) => writeFileSync(join(data, 'User', 'settings.json'), JSON.stringify({
+    'workbench.startupEditor': 'none', 'security.workspace.trust.enabled': false, 'telemetry.telemetryLevel': 'off',
+    'chat.commandCenter.enabled': false, 'workbench.secondarySideBar.defaultVisibility': 'hidden', 'files.autoSave': 'off',
+    'editor.minimap.enabled': false, 'editor.inlineSuggest.enabled': true, 'editor.quickSuggestions': { other: 'off' },
+    'editor.autoClosingBrackets': 'never', 'editor.formatOnType': false, 'git.enabled': false, 'editor.wordBasedSuggestions': 'off',
+    'extensions.ignoreRecommendations': true, 'seedling.server.path': join(here, 'pipe.mjs'), 'seedling.stats': false, ...more,
+  }));
+  configure(settings);
+  const common = ['--user-data-dir', data, '--extensions-dir', ext];
+  execFileSync(process.execPath, [codeServer, ...common, '--install-extension', vsix], { stdio: 'pipe' });
+  const port = await freePort();
+  const child = spawn(process.execPath, [codeServer, ...common, '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`,
+    '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', work], {
+    env: { ...process.env, SEEDLING_PIPE_LOG: log, SEEDLING_PIPE_SERVER: server }, stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  for (const s of [child.stdout, child.stderr]) s.on('data', (b) => appendFileSync(join(dir, 'code-server.log'), b));
+  let browser;
+  const close = async () => {
+    await browser?.close();
+    const over = new Promise((r) => child.once('exit', r));
+    if (child.exitCode === null && child.kill('SIGTERM')) await over;
+    if (!process.env.KEEP) rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  };
+  try {
+    await until('code-server', () => fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.ok, () => false));
+    const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    const page = await browser.newPage({ viewport: { width: 960, height: 540 } });
+    await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`);
+    await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
+    return { page, work, configure, close, dir, passed: () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) };
+  } catch (err) {
+    await close();
+    throw err;
+  }
+}
