@@ -34,16 +34,18 @@ export async function open({ codeServer, server, vsix, files, settings = {} }) {
   const [work, data, ext, log] = ['work', 'data', 'ext', 'pipe.jsonl'].map((n) => join(dir, n));
   mkdirSync(work);
   mkdirSync(join(data, 'User'), { recursive: true });
+  mkdirSync(join(data, 'Machine'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(work, name), text);
   writeFileSync(log, '');
-  const configure = (more) => writeFileSync(join(data, 'User', 'settings.json'), JSON.stringify({
+  writeFileSync(join(data, 'User', 'settings.json'), JSON.stringify({
     'workbench.startupEditor': 'none', 'security.workspace.trust.enabled': false, 'telemetry.telemetryLevel': 'off',
     'chat.commandCenter.enabled': false, 'workbench.secondarySideBar.defaultVisibility': 'hidden', 'files.autoSave': 'off',
     'editor.minimap.enabled': false, 'editor.inlineSuggest.enabled': true, 'editor.quickSuggestions': { other: 'off' },
     'editor.autoClosingBrackets': 'never', 'editor.formatOnType': false, 'git.enabled': false, 'editor.wordBasedSuggestions': 'off',
-    'extensions.ignoreRecommendations': true, 'seedling.server.path': join(here, 'pipe.mjs'), 'seedling.stats': false, ...more,
+    'extensions.ignoreRecommendations': true, 'seedling.stats': false,
   }));
-  configure(settings);
+  // A setting of the machine: VS Code takes it from here when it serves a browser.
+  writeFileSync(join(data, 'Machine', 'settings.json'), JSON.stringify({ 'seedling.server.path': join(here, 'pipe.mjs'), ...settings }));
   const common = ['--user-data-dir', data, '--extensions-dir', ext];
   execFileSync(process.execPath, [codeServer, ...common, '--install-extension', vsix], { stdio: 'pipe' });
   const port = await freePort();
@@ -66,7 +68,7 @@ export async function open({ codeServer, server, vsix, files, settings = {} }) {
     const page = await browser.newPage({ viewport: { width: 960, height: 540 } });
     await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`);
     await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
-    return { page, work, configure, close, dir, passed: () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) };
+    return { page, work, close, dir, passed: () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) };
   } catch (err) {
     await close();
     throw err;
