@@ -28,7 +28,7 @@ try {
   // In the page: the time of a key, and of the first frame after it that has its ghost text.
   await page.evaluate(() => {
     window.addEventListener('keydown', (e) => {
-      if (e.key.length !== 1) return;
+      if (e.key.length !== 1 || e.ctrlKey) return;
       const start = performance.now();
       window.painted = undefined;
       const shown = () => [...document.querySelectorAll('.ghost-text, .ghost-text-decoration')].map((n) => n.textContent).join('');
@@ -47,7 +47,7 @@ try {
     for (const key of line.slice(0, 8)) {
       const from = v.passed().length;
       await page.keyboard.type(key);
-      await page.waitForFunction(() => window.painted !== undefined);
+      await page.waitForFunction(() => window.painted !== undefined, undefined, { timeout: 5000 });
       const ms = await page.evaluate(() => window.painted);
       if (ms < 0) continue; // nothing to show for this key, or what stands there goes on
       const news = v.passed().slice(from).filter((m) => m.method === 'textDocument/inlineCompletion');
