@@ -60,6 +60,7 @@ type cli struct {
 	Lsp     lspCmd     `cmd:"" help:"Serve an editor on stdin and stdout."`
 	Serve   serveCmd   `cmd:"" help:"Serve clients over HTTP: llama.vim, llama.vscode, Zed, Continue, minuet."`
 	Fill    fillCmd    `cmd:"" help:"Complete a file at a position and print the text."`
+	Edit    editCmd    `cmd:"" help:"Look for a fault in lines of a file, and print the change that mends it."`
 	Train   trainCmd   `cmd:"" help:"Train a model, on your sources or on a whole corpus."`
 	Eval    evalCmd    `cmd:"" help:"Measure a model on code it has not seen."`
 	Bench   benchCmd   `cmd:"" help:"Measure the engine on this machine."`
@@ -548,6 +549,86 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	return printJSON(a)
 }
 
+type editCmd struct {
+	File  string `arg:"" help:"File to look into."`
+	Range string `required:"" placeholder:"LINE:COLUMN-LINE:COLUMN" help:"The lines from the first position to the second may change; both from 1:1, columns in characters."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+type editAnswer struct {
+	Edits         []textEdit         `json:"edits"`
+	LogProbBefore float64            `json:"logprob_before"`
+	LogProbAfter  float64            `json:"logprob_after"`
+	Tokens        int                `json:"tokens"`
+	Forwards      int                `json:"forwards"`
+	Ms            map[string]float64 `json:"ms"`
+	Model         string             `json:"model"`
+	Backend       string             `json:"backend"`
+}
+
+type textEdit struct {
+	Range struct {
+		Start position `json:"start"`
+		End   position `json:"end"`
+	} `json:"range"`
+	NewText string `json:"newText"`
+}
+
+func (v *editCmd) Run(ctx context.Context, c *cli) error {
+	b, err := os.ReadFile(v.File)
+	if err != nil {
+		return err
+	}
+	text := string(b)
+	first, last, ok := strings.Cut(v.Range, "-")
+	if !ok {
+		return usageError{fmt.Errorf("range %q is not LINE:COLUMN-LINE:COLUMN", v.Range)}
+	}
+	from, err := offsetAt(text, first)
+	if err != nil {
+		return usageError{err}
+	}
+	to, err := offsetAt(text, last)
+	if err != nil {
+		return usageError{err}
+	}
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	start := time.Now()
+	parser := treesitter.NewParser(treesitter.Limits{})
+	defer parser.Close()
+	lang := treesitter.Detect(v.File, "")
+	tree, _ := parser.Parse(lang, nil, text)
+	defer tree.Close()
+	a := editAnswer{Edits: []textEdit{}, Model: m.name, Backend: "cpu/" + e.Backend().Kernels, Ms: map[string]float64{}}
+	best, res, err := infill.Repair(infill.Document{Path: v.File, Language: lang, Text: text, Tree: tree}, infill.ByteOffset(from), infill.ByteOffset(to),
+		infill.EditOptions{Priority: engine.Invoked, Around: 6}, parser, func(r engine.EditRequest) (engine.EditResult, error) { return e.Edit(ctx, r) })
+	if err != nil {
+		return err
+	}
+	a.LogProbBefore, a.LogProbAfter, a.Tokens, a.Forwards = res.LogProb, res.LogProb+best.Gain(), res.Tokens, res.Forwards
+	a.Ms["search"] = float64(res.Spent.Microseconds()) / 1000
+	a.Ms["total"] = float64(time.Since(start).Microseconds()) / 1000
+	for _, e := range best.Edits {
+		t := textEdit{NewText: e.Text}
+		t.Range.Start, t.Range.End = positionOf(text, int(e.Start)), positionOf(text, int(e.End))
+		a.Edits = append(a.Edits, t)
+	}
+	switch {
+	case v.JSON:
+		return printJSON(a)
+	case len(a.Edits) == 0:
+		fmt.Fprintln(os.Stderr, "seedling: the model would leave these lines as they are")
+	default:
+		at := positionOf(text, int(best.Edits[0].Start))
+		fmt.Printf("%s:%d: %s\n", v.File, at.Line+1, best.Title())
+	}
+	return nil
+}
+
 // offsetAt turns LINE:COLUMN (from 1, characters) into a byte offset. A column past the
 // end of its line is the line's end.
 func offsetAt(text, at string) (int, error) {
@@ -600,13 +681,14 @@ func (t *trainCmd) Run(ctx context.Context, c *cli) error {
 type evalCmd struct {
 	Infill evalInfillCmd `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
 	Finish evalFinishCmd `cmd:"" help:"Finish answers at places as people type, with every rule on and off: shown, exact, repeated, parses."`
+	Edit   evalEditCmd   `cmd:"" help:"Repair plausible faults of functions: exact repairs, false alarms on clean ones."`
 	Ppl    evalPplCmd    `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
 	Memory evalMemoryCmd `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
 }
 
 type evalFlags struct {
 	Data  string `required:"" type:"existingdir" help:"Folder of sources that the model has not seen."`
-	Cases int    `default:"1000" help:"Cases of each kind (infill), files (ppl)."`
+	Cases int    `default:"1000" help:"Cases of each kind (infill), clean functions and as many faults (edit), files (ppl)."`
 	Seed  uint64 `default:"1" help:"Seed of the draw."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
@@ -704,6 +786,35 @@ func (v *evalFinishCmd) Run(ctx context.Context, c *cli) error {
 	}
 	bar := progress(len(places), "places")
 	rep, err := eval.Finish(ctx, g, m.name, places, v.Seed, lsp.DefaultSettings().MinLogProb, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+type evalEditCmd struct{ evalFlags }
+
+func (v *evalEditCmd) Run(ctx context.Context, c *cli) error {
+	files, err := eval.Files(ctx, v.Data)
+	if err != nil {
+		return err
+	}
+	clean, broken, err := eval.DrawFaults(files, v.Cases, v.Seed)
+	if err != nil {
+		return err
+	}
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	bar := progress(len(clean)+len(broken), "functions")
+	rep, err := eval.Edit(ctx, e, m.name, clean, broken, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err

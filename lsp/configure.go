@@ -67,6 +67,7 @@ func (s *Server) initialize(options []byte) {
 func (s *Server) configure(section []byte) {
 	s.mu.Lock()
 	set, err := s.initial.with(section, s.settings)
+	suspicion := s.settings.Suspicion
 	s.settings = set
 	s.mu.Unlock()
 	if err != nil {
@@ -78,5 +79,8 @@ func (s *Server) configure(section []byte) {
 		s.settle(stateOff, turnedOff)
 	case s.generator() != nil:
 		s.settle(stateReady, "")
+	}
+	if set.Suspicion != suspicion {
+		s.suspectAll()
 	}
 }

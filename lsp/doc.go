@@ -16,6 +16,8 @@
 //     leaves afterwards.
 //   - Of a document that is left alone (turned off, excluded, ignored, of secrets, too large)
 //     nothing reaches the engine, and the status says why.
+//   - An edit that we send names the version that it is of, where the client can refuse by it,
+//     and is not sent for a version that is gone.
 //   - The read loop reads no file: a disk may be slow.
 //   - No message, however broken, ends the server; nothing is written to stdout but frames.
 //   - What asks the client something never runs on the read loop, which brings the answer.

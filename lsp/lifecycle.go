@@ -59,6 +59,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 		s.tells.configuration = w.DidChangeConfiguration != nil && is(w.DidChangeConfiguration.DynamicRegistration)
 		s.tells.files = w.DidChangeWatchedFiles != nil && is(w.DidChangeWatchedFiles.DynamicRegistration)
 	}
+	s.takes = editingOf(p.Capabilities)
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)
 	s.log.Info("initialize", zap.String("client", p.ClientInfo.Name), zap.String("encoding", string(kind)))
@@ -76,7 +77,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	if s.lists(s.current()) {
 		r.Capabilities.CompletionProvider = &protocol.CompletionOptions{}
 	}
-	r.Capabilities.ExecuteCommandProvider = protocol.ExecuteCommandOptions{Commands: commandNames()}
+	s.offerEdits(&r.Capabilities)
 	return r, nil
 }
 
@@ -107,6 +108,9 @@ func (s *Server) ready() {
 	}
 	s.settle(stateReady, "")
 	s.tell(protocol.MessageTypeInfo, "Seedling is ready: model "+s.opt.Model+", nothing leaves this machine")
+	if set := s.current(); set.Suspicion {
+		s.suspectAll()
+	}
 }
 
 // Shutdown implements protocol.Server.

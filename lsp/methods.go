@@ -30,9 +30,13 @@ type standing struct {
 var answered = map[string]standing{
 	protocol.MethodInitialize:                   {},
 	protocol.MethodShutdown:                     {},
-	protocol.MethodWorkspaceExecuteCommand:      {beside: true},
+	protocol.MethodWorkspaceExecuteCommand:      {document: true, beside: true, kind: "write"},
 	protocol.MethodTextDocumentInlineCompletion: {document: true, kind: "inline"},
 	protocol.MethodTextDocumentCompletion:       {document: true, kind: "list"},
+	protocol.MethodTextDocumentCodeAction:       {document: true, kind: "actions"},
+	protocol.MethodCodeActionResolve:            {document: true},
+	protocol.MethodTextDocumentCodeLens:         {document: true, kind: "lenses"},
+	protocol.MethodTextDocumentDiagnostic:       {document: true, kind: "diagnostics"},
 }
 
 // commands are what workspace/executeCommand runs, by name; they are advertised.
@@ -50,6 +54,9 @@ func (s *Server) ExecuteCommand(ctx context.Context, p *protocol.ExecuteCommandP
 	for i, a := range p.Arguments {
 		arguments[i] = slices.Clone(json.RawMessage(a))
 	}
+	if token := p.WorkDoneToken; token != nil {
+		ctx = context.WithValue(ctx, progressKey{}, token)
+	}
 	v, err := run(s, ctx, arguments)
 	if err != nil {
 		return nil, err
@@ -64,9 +71,15 @@ func documentOf(params []byte) uri.URI {
 		TextDocument, Doc struct {
 			URI string `json:"uri"`
 		}
+		Command   string
+		Arguments json.RawMessage
+		Data      json.RawMessage
 	}
 	if json.Unmarshal(params, &p) != nil {
 		return "" // its handler says what is wrong
+	}
+	if p.Command == writeFunction || len(p.Data) > 0 {
+		p.Doc.URI = named(p.Arguments, p.Data)
 	}
 	u, err := uri.Parse(cmp.Or(p.TextDocument.URI, p.Doc.URI)) // as the library reads them
 	if err != nil {

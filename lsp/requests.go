@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -24,7 +25,14 @@ type running struct {
 	kind   string  // of what it asks for
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	// settled is set when the answer is on its way into the document: the change that it
+	// makes is no reason to end the request.
+	settled atomic.Bool
+	token   string // of its progress, under the mutex of requests; empty: none
 }
+
+// runningKey is the key of a request's *running in its context.
+type runningKey struct{}
 
 // requests are those that run, found by their id and by their document. A request is
 // registered on the read loop: neither its cancellation nor a change of its document,
@@ -39,7 +47,8 @@ type requests struct {
 // use.
 func (r *requests) begin(ctx context.Context, id string, doc uri.URI, kind string) *running {
 	n := &running{id: id, doc: doc, kind: kind}
-	n.ctx, n.cancel = context.WithCancelCause(ctx)
+	ctx, n.cancel = context.WithCancelCause(ctx)
+	n.ctx = context.WithValue(ctx, runningKey{}, n)
 	r.end(errSuperseded, func(old *running) bool { return doc != "" && kind != "" && old.doc == doc && old.kind == kind })
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +84,19 @@ func (r *requests) cancel(id string) {
 
 // outdate ends the requests of a document.
 func (r *requests) outdate(doc uri.URI, cause error) {
-	r.end(cause, func(n *running) bool { return doc != "" && n.doc == doc })
+	r.end(cause, func(n *running) bool { return doc != "" && n.doc == doc && !n.settled.Load() })
+}
+
+// progress says that a request shows its progress under a token, by which it can be cancelled.
+func (r *requests) progress(n *running, token string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n.token = token
+}
+
+// stop ends the request whose progress has a token.
+func (r *requests) stop(token string) {
+	r.end(protocol.ErrRequestCancelled, func(n *running) bool { return token != "" && n.token == token })
 }
 
 // cancelAll ends the requests of all documents; initialize and shutdown are of none.

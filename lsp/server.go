@@ -78,7 +78,8 @@ type Server struct {
 	tells    struct { // what the client tells of when it is asked to; likewise
 		configuration, files bool
 	}
-	wire context.Context // ends with the connection
+	takes editing         // what the client does with edits; likewise
+	wire  context.Context // ends with the connection
 
 	pulling sync.Mutex    // held while the client is asked for its settings
 	pushed  atomic.Uint64 // settings that came unasked
@@ -93,6 +94,8 @@ type Server struct {
 	exit   chan struct{} // closed when exited
 	once   sync.Once     // for loading
 	state  statusState
+
+	suspected suspicions
 }
 
 // New makes a server. Serve runs it.

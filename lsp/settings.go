@@ -40,6 +40,8 @@ type Settings struct {
 	Status            bool     `json:"status" default:"false" doc:"send didChangeStatus as Copilot's server does, besides seedling/status; clients written for that server get it in any case"`
 	Shared            bool     `json:"shared" default:"false" doc:"let all windows use one server and so one model in memory, which is started when there is none; in initializationOptions only, since it is read at the start (as is seedling lsp --connect); not on Windows"`
 	Stats             bool     `json:"stats" default:"true" doc:"count on this machine what is suggested and taken, for seedling stats: numbers by day and language, no text; nothing is sent anywhere"`
+	CodeLens          bool     `json:"codeLens" default:"true" doc:"a lens above functions that are still to be written (an empty body, a stub, a TODO), to have them written"`
+	Suspicion         bool     `json:"suspicion" default:"false" doc:"hints at places that the model finds very unlikely where it is sure of something else, with the fix as a code action; costs a core for some seconds a file"`
 }
 
 // decodes are the values of Settings.Decode.

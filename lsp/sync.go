@@ -15,6 +15,7 @@ func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParam
 	s.next.forget(d.URI)
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
 	s.latest.touch(d.URI)
+	s.suspectSoon(d.URI, 0)
 	return nil
 }
 
@@ -39,6 +40,7 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 		s.edits.changed(u, old.text(), n.text())
 	}
 	s.next.note(old, n)
+	s.suspectSoon(u, suspicionPause)
 	return nil
 }
 
@@ -49,6 +51,7 @@ func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentPar
 	s.latest.drop(p.TextDocument.URI)
 	s.edits.drop(p.TextDocument.URI)
 	s.next.forget(p.TextDocument.URI)
+	s.suspectSoon(p.TextDocument.URI, 0) // takes back what was said of it
 	return nil
 }
 
