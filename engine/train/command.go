@@ -78,9 +78,7 @@ func (j Job) Run(ctx context.Context) error {
 			return err
 		}
 	} else if j.Resume {
-		if b, err := os.ReadFile(filepath.Join(j.Out, "model", "tokenizer.json")); err == nil {
-			vocab = b
-		}
+		vocab = runVocab(j.Out, vocab)
 	}
 	if opt.Tokenizer, err = tokenizer.Load(bytes.NewReader(vocab)); err != nil {
 		return fmt.Errorf("the tokenizer: %w", err)
@@ -88,8 +86,7 @@ func (j Job) Run(ctx context.Context) error {
 	if opt.Tokens, err = SpecialTokens(opt.Tokenizer); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(vocab)
-	opt.VocabHash = hex.EncodeToString(sum[:])
+	opt.VocabHash = vocabHash(vocab)
 	if opt.Train, opt.HeldOut, err = j.corpus(ctx); err != nil {
 		return err
 	}
@@ -114,6 +111,10 @@ func (j Job) Run(ctx context.Context) error {
 	defer t.Close()
 	// Only now: a run that is refused leaves the folder's settings as they were.
 	if err := j.describe(s, opt); err != nil {
+		return err
+	}
+	// At once, and not with the model at the end: a run that is killed goes on, too.
+	if err := writeFile(filepath.Join(j.Out, "tokenizer.json"), vocab); err != nil {
 		return err
 	}
 	if !j.Resume {
@@ -203,10 +204,28 @@ func (j Job) initial(vocab []byte) (*model.Weights, []byte, error) {
 	if _, err := loadCheckpoint(j.Init, tensors); err != nil {
 		return nil, nil, fmt.Errorf("--init: %w", err)
 	}
-	if b, err := os.ReadFile(filepath.Join(j.Init, "model", "tokenizer.json")); err == nil {
-		vocab = b
+	vocab = runVocab(j.Init, vocab)
+	if vocabHash(vocab) != st.Vocab {
+		return nil, nil, fmt.Errorf("--init: the run in %s has another tokenizer than Seedling's own, and its file is gone: put the tokenizer.json that it began with there", j.Init)
 	}
 	return p.Weights(), vocab, nil
+}
+
+// vocabHash is the identity of a tokenizer file.
+func vocabHash(vocab []byte) string {
+	sum := sha256.Sum256(vocab)
+	return hex.EncodeToString(sum[:])
+}
+
+// runVocab is the tokenizer.json of a run's folder, kept there from its start on, or other
+// when it has none: older runs left it beside the exported model only.
+func runVocab(dir string, other []byte) []byte {
+	for _, p := range []string{filepath.Join(dir, "tokenizer.json"), filepath.Join(dir, "model", "tokenizer.json")} {
+		if b, err := os.ReadFile(p); err == nil {
+			return b
+		}
+	}
+	return other
 }
 
 // corpus opens what was prepared in the run's folder, or prepares it.

@@ -78,6 +78,22 @@ func TestJob(t *testing.T) {
 	if err := on.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// A run that was killed has no model yet, and is its tokenizer's all the same.
+	if err := os.RemoveAll(filepath.Join(out, "model")); err != nil {
+		t.Fatal(err)
+	}
+	if _, vocab, err := (Job{Init: out}).initial([]byte("another")); err != nil || !bytes.Equal(vocab, weights.TokenizerJSON) {
+		t.Errorf("the tokenizer of a killed run: %d bytes, %v", len(vocab), err)
+	}
+	if err := os.Rename(filepath.Join(out, "tokenizer.json"), filepath.Join(out, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Pack(out, t.TempDir(), []byte("another")); err == nil || !strings.Contains(err.Error(), "tokenizer") {
+		t.Errorf("packed with a tokenizer that is not the run's: %v", err)
+	}
+	if err := os.Rename(filepath.Join(out, "gone"), filepath.Join(out, "tokenizer.json")); err != nil {
+		t.Fatal(err)
+	}
 	st, err := readState(out)
 	if err != nil || st.Step != 6 || st.Settings.Seed != 1 {
 		t.Errorf("%+v, %v", st, err)

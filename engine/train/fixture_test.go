@@ -87,7 +87,7 @@ func tinyOptions(t testing.TB, dir string) Options {
 	t.Helper()
 	tok, ids := vocabulary(t)
 	return Options{Out: dir, Train: sourceCorpus("train", 3, 1, 3000), HeldOut: sourceCorpus("heldout", 1, 100, 2000),
-		Tokenizer: tok, VocabHash: "the built-in one", Tokens: ids, Threads: 2, Spans: SyntaxSpans()}
+		Tokenizer: tok, VocabHash: vocabHash(weights.TokenizerJSON), Tokens: ids, Threads: 2, Spans: SyntaxSpans()}
 }
 
 // start makes a trainer that the test closes.
