@@ -252,7 +252,16 @@ func (v *lspCmd) Run(ctx context.Context, c *cli) error {
 	counts := recorder(log)
 	defer counts.Close()
 	// Exit without waiting for the reader: it may be blocked in a read that never ends.
-	return lsp.New(lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name, Stats: counts}).Serve(ctx, editor)
+	open := func(_ context.Context, dir string) (lsp.Generator, error) {
+		other := *c
+		other.Model = dir
+		e, _, err := other.engine()
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
+	return lsp.New(lsp.Options{Generator: e, Open: open, Logger: log, Level: &level, Version: buildVersion(), Model: m.name, Stats: counts}).Serve(ctx, editor)
 }
 
 // share passes messages between the editor and the server that windows share.

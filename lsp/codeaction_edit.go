@@ -91,7 +91,7 @@ func (s *Server) workspaceEdit(doc *snapshot, edits []infill.TextEdit, label str
 		change.Edits = append(change.Edits, &protocol.AnnotatedTextEdit{TextEdit: e, AnnotationID: annotation})
 	}
 	if preview && s.takes.annotated {
-		yes, by := true, "written by Seedling's model "+s.opt.Model+": read it before you keep it"
+		yes, by := true, "written by Seedling's model "+s.modelName()+": read it before you keep it"
 		w.ChangeAnnotations = map[protocol.ChangeAnnotationIdentifier]protocol.ChangeAnnotation{
 			annotation: {Label: label, NeedsConfirmation: &yes, Description: &by}}
 	}

@@ -70,6 +70,7 @@ func (s *Server) configure(section []byte) {
 	suspicion := s.settings.Suspicion
 	s.settings = set
 	s.mu.Unlock()
+	s.choose()
 	if err != nil {
 		s.tell(protocol.MessageTypeWarning, err.Error())
 	}

@@ -149,7 +149,7 @@ func (s *Server) getVersion(context.Context, []byte) (any, error) {
 
 // models are those to choose from: the one that is loaded.
 func (s *Server) models(context.Context, []byte) (any, error) {
-	return []any{map[string]any{"id": s.opt.Model, "modelName": s.opt.Model, "scopes": []string{"completion"}, "preview": false, "default": true}}, nil
+	return []any{map[string]any{"id": s.modelName(), "modelName": s.modelName(), "scopes": []string{"completion"}, "preview": false, "default": true}}, nil
 }
 
 // ours is the part of a Copilot client's configuration that is meant for this server: its

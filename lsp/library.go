@@ -39,6 +39,7 @@ type library struct {
 	mu      sync.Mutex
 	running bool
 	scope   scope
+	of      rememberer           // what it was given to
 	read    map[string]time.Time // roots, and when
 	files   map[string]fileState // by path
 	open    map[uri.URI]int32    // versions of open documents
@@ -92,6 +93,9 @@ func (s *Server) study(gen Generator, doc *snapshot, set Settings) {
 
 // update runs alone.
 func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snapshot, set Settings) {
+	if l.of != m { // another model answers, which remembers nothing yet
+		l.of, l.files = m, nil
+	}
 	if now := (scope{set.Remember, set.Context != "none"}); l.scope != now || l.files == nil {
 		for p := range l.files {
 			l.forget(m, p)

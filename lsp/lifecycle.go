@@ -62,6 +62,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	s.takes = editingOf(p.Capabilities)
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)
+	s.choose() // not before: what the client can do is written above without a lock
 	s.log.Info("initialize", zap.String("client", p.ClientInfo.Name), zap.String("encoding", string(kind)))
 	yes, incremental := true, protocol.TextDocumentSyncKindIncremental
 	version := s.opt.Version
@@ -107,7 +108,7 @@ func (s *Server) ready() {
 		return
 	}
 	s.settle(stateReady, "")
-	s.tell(protocol.MessageTypeInfo, "Seedling is ready: model "+s.opt.Model+", nothing leaves this machine")
+	s.tell(protocol.MessageTypeInfo, "Seedling is ready: model "+s.modelName()+", nothing leaves this machine")
 	if set := s.current(); set.Suspicion {
 		s.suspectAll()
 	}

@@ -28,6 +28,7 @@ func (s *Server) load(ctx context.Context) {
 		s.mu.Lock()
 		s.gen = gen
 		s.mu.Unlock()
+		s.choose()
 		report(fmt.Sprintf("ready after %v", took))
 		s.ready()
 	}

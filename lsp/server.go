@@ -34,6 +34,10 @@ type Options struct {
 	// the server stays up without suggestions. It should end with its context. It is not
 	// called when there is a Generator.
 	Load func(context.Context) (Generator, error)
+	// Open makes the Generator of the model directory that the setting model names, which
+	// is closed when it gives way to another, if it is an io.Closer. It should end with its
+	// context. nil: the setting is refused.
+	Open func(ctx context.Context, dir string) (Generator, error)
 
 	Logger   *zap.Logger      // nil: nothing is logged
 	Level    *zap.AtomicLevel // the logger's level, which $/setTrace moves; nil: it stays
@@ -88,6 +92,8 @@ type Server struct {
 	initial  Settings // with what the client's configuration does not set
 	settings Settings // in force
 	gen      Generator
+	named    string // the model that answers; empty: Options.Model
+	chosen   chosen // followModel's alone
 
 	phase  atomic.Int32 // see lifecycle.go
 	exited atomic.Bool
@@ -102,6 +108,7 @@ type Server struct {
 func New(opt Options) *Server {
 	s := &Server{opt: opt, log: opt.Logger, gen: opt.Generator,
 		parser: treesitter.NewParser(treesitter.Limits{}), exit: make(chan struct{})}
+	s.chosen.changed = make(chan struct{}, 1)
 	s.library.index, s.library.pace = infill.NewIndex(infill.IndexLimits{}), libraryPause
 	if s.log == nil {
 		s.log = zap.NewNop()
@@ -140,9 +147,12 @@ func (s *Server) Serve(ctx context.Context, rwc io.ReadWriteCloser) error {
 	s.conn = jsonrpc2.NewConn(jsonrpc2.NewStream(in), jsonrpc2.WithCodec(codec{}))
 	s.client = protocol.ClientDispatcher(s.conn)
 	s.conn.Go(ctx, s.chain())
+	var following sync.WaitGroup
+	following.Go(func() { s.followModel(ctx) })
 	defer func() { // what is read of the workspace is read for nobody any more
 		cancel()
 		s.library.wait()
+		following.Wait()
 	}()
 	defer s.watcher.close()
 	defer s.parser.Close() // what still parses goes on without trees

@@ -77,11 +77,11 @@ func (s *Server) status(change func(*statusState)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	change(st)
-	now := Status{State: st.state, Message: st.message, Model: s.opt.Model, LastMs: st.ms}
+	now := Status{State: st.state, Message: st.message, Model: s.modelName(), LastMs: st.ms}
 	if st.running > 0 {
 		now.State, now.Message = stateBusy, ""
 	}
-	same := now.State == st.told.State && now.Message == st.told.Message
+	same := now.State == st.told.State && now.Message == st.told.Message && now.Model == st.told.Model
 	if same || now.State == "" || s.conn == nil || s.phase.Load() != phaseUp {
 		return
 	}
