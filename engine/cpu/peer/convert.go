@@ -180,8 +180,9 @@ func readVocabulary(r io.Reader) (vocabulary, error) {
 	return v, nil
 }
 
-// convert writes a model directory as GGUF, for llama.cpp's architecture qwen3. Only the
-// matrices are of type t; norms stay float32. The head is tied, as in the model.
+// convert writes a model directory as GGUF, for llama.cpp's architecture qwen3, or llama
+// where the heads of q and k have no norms. Only the matrices are of type t; norms stay
+// float32. The head is tied, as in the model.
 func convert(to io.Writer, name string, dir fs.FS, w *model.Weights, t Type) error {
 	f, err := dir.Open("tokenizer.json")
 	if err != nil {
@@ -200,20 +201,25 @@ func convert(to io.Writer, name string, dir fs.FS, w *model.Weights, t Type) err
 		return fmt.Errorf("the head of %s is not tied to the embedding: not converted here", name)
 	}
 	u := func(n int) uint32 { return uint32(n) }
+	arch, normed := "qwen3", c.QKNorm()
+	if !normed {
+		arch = "llama"
+	}
 	keys := []pair{
-		{"general.architecture", "qwen3"},
+		{"general.architecture", arch},
 		{"general.name", "seedling " + name},
 		{"general.file_type", map[Type]uint32{F32: 0, Q4_0: 2, Q8_0: 7}[t]},
-		{"qwen3.context_length", u(c.MaxPositions)},
-		{"qwen3.embedding_length", u(c.HiddenSize)},
-		{"qwen3.block_count", u(c.NumLayers)},
-		{"qwen3.feed_forward_length", u(c.IntermediateSize)},
-		{"qwen3.attention.head_count", u(c.NumHeads)},
-		{"qwen3.attention.head_count_kv", u(c.NumKVHeads)},
-		{"qwen3.attention.key_length", u(c.HeadDim)},
-		{"qwen3.attention.value_length", u(c.HeadDim)},
-		{"qwen3.attention.layer_norm_rms_epsilon", float32(c.RMSNormEps)},
-		{"qwen3.rope.freq_base", float32(c.RopeTheta)},
+		{arch + ".context_length", u(c.MaxPositions)},
+		{arch + ".embedding_length", u(c.HiddenSize)},
+		{arch + ".block_count", u(c.NumLayers)},
+		{arch + ".feed_forward_length", u(c.IntermediateSize)},
+		{arch + ".attention.head_count", u(c.NumHeads)},
+		{arch + ".attention.head_count_kv", u(c.NumKVHeads)},
+		{arch + ".attention.key_length", u(c.HeadDim)},
+		{arch + ".attention.value_length", u(c.HeadDim)},
+		{arch + ".attention.layer_norm_rms_epsilon", float32(c.RMSNormEps)},
+		{arch + ".rope.freq_base", float32(c.RopeTheta)},
+		{arch + ".rope.dimension_count", u(c.HeadDim)},
 		{"tokenizer.ggml.model", "gpt2"},
 		{"tokenizer.ggml.pre", "gpt-2"}, // of no account: prompts come as token ids
 		{"tokenizer.ggml.tokens", v.tokens},
@@ -234,16 +240,24 @@ func convert(to io.Writer, name string, dir fs.FS, w *model.Weights, t Type) err
 		}
 		tensors = append(tensors, tensor{name, []int{m.Cols, m.Rows}, t, b})
 	}
+	heads := func(name string, m model.Matrix) { // as the architecture's RoPE wants them
+		if !normed {
+			m = paired(m, c.HeadDim)
+		}
+		mat(name, m)
+	}
 	mat("token_embd.weight", w.Embed)
 	vec("output_norm.weight", w.Norm)
 	for i, l := range w.Layers {
 		p := fmt.Sprintf("blk.%d.", i)
 		vec(p+"attn_norm.weight", l.InputNorm)
-		mat(p+"attn_q.weight", l.Q)
-		mat(p+"attn_k.weight", l.K)
+		heads(p+"attn_q.weight", l.Q)
+		heads(p+"attn_k.weight", l.K)
 		mat(p+"attn_v.weight", l.V)
-		vec(p+"attn_q_norm.weight", l.QNorm)
-		vec(p+"attn_k_norm.weight", l.KNorm)
+		if normed {
+			vec(p+"attn_q_norm.weight", l.QNorm)
+			vec(p+"attn_k_norm.weight", l.KNorm)
+		}
 		mat(p+"attn_output.weight", l.O)
 		vec(p+"ffn_norm.weight", l.PostNorm)
 		mat(p+"ffn_gate.weight", l.Gate)
@@ -254,6 +268,22 @@ func convert(to io.Writer, name string, dir fs.FS, w *model.Weights, t Type) err
 		return err
 	}
 	return writeGGUF(to, keys, tensors)
+}
+
+// paired lays the rows of a projection of heads of hd as llama.cpp's architecture llama has
+// them: its RoPE turns the rows 2i and 2i+1 together, where ours turns i and i+hd/2.
+func paired(m model.Matrix, hd int) model.Matrix {
+	out := model.Matrix{Rows: m.Rows, Cols: m.Cols}
+	for r := range m.Rows {
+		from := r/hd*hd + r%hd%2*hd/2 + r%hd/2
+		if m.F32 != nil {
+			out.F32 = append(out.F32, m.F32[from*m.Cols:(from+1)*m.Cols]...)
+		} else {
+			out.I8 = append(out.I8, m.I8[from*m.Cols:(from+1)*m.Cols]...)
+			out.Scale = append(out.Scale, m.Scale[from])
+		}
+	}
+	return out
 }
 
 // forbidden are the tokens that neither side may write: all special ones but the end.

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -202,5 +205,49 @@ func TestConvert(t *testing.T) {
 	header := (buf.Len() - len(b) + 31) &^ 31
 	if want := header + (end+31)&^31; buf.Len() != want {
 		t.Errorf("%d bytes, want %d", buf.Len(), want)
+	}
+}
+
+// TestConvertLlama: a model without norms of q and k goes out as llama.cpp's llama and comes
+// back through our own reader of such files as it was, q and k in their order again.
+func TestConvertLlama(t *testing.T) {
+	w, err := model.LoadFS(weights.Builtin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range w.Layers {
+		w.Layers[i].QNorm, w.Layers[i].KNorm = nil, nil
+	}
+	w.Config.Architectures, w.Config.ModelType = []string{"LlamaForCausalLM"}, "llama"
+	if w.Config.QKNorm() {
+		t.Fatal("the model still has norms of q and k")
+	}
+	path := filepath.Join(t.TempDir(), "llama.gguf")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(convert(f, "test", weights.Builtin(), w, F32), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := model.LoadGGUF(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range w.Layers {
+		for name, pair := range map[string][2]model.Matrix{"q": {l.Q, got.Layers[i].Q}, "k": {l.K, got.Layers[i].K}, "down": {l.Down, got.Layers[i].Down}} {
+			want, have := pair[0], pair[1]
+			for j := range have.F32 {
+				v := float32(0)
+				if want.F32 != nil {
+					v = want.F32[j]
+				} else {
+					v = want.Scale[j/want.Cols] * float32(want.I8[j])
+				}
+				if v != have.F32[j] {
+					t.Fatalf("layer %d, %s, weight %d: %g, want %g", i, name, j, have.F32[j], v)
+				}
+			}
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -86,8 +87,8 @@ func (c *command) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := ours{r: &recorder{Backend: b, tokens: map[backend.Sequence][]backend.TokenID{}}}
-	o.e = engine.New(engine.Model{Name: c.Model, Config: w.Config, Tokenizer: tok}, o.r, engine.Options{})
+	o := ours{tok: tok, r: &recorder{Backend: b, tokens: map[backend.Sequence][]backend.TokenID{}}}
+	o.e = engine.New(engine.Model{Name: c.Model, Config: w.Config, Tokenizer: tok}, o.r, engine.Options{MemoryTokens: -1}) // the network alone, as the peer has it
 	defer o.e.Close()
 	files, err := eval.Files(ctx, c.Data)
 	if err != nil {
@@ -188,7 +189,7 @@ func one(ctx context.Context, o ours, s *server, q question, repeat int) (line, 
 	if err != nil {
 		return l, err
 	}
-	text := first.Content
+	text, begun := strings.CutPrefix(first.Content, q.word)
 	if keep, name := q.plan.Stop(text); name != "" {
 		text = text[:keep]
 	}
@@ -203,7 +204,7 @@ func one(ctx context.Context, o ours, s *server, q question, repeat int) (line, 
 				l.ours[i] = a
 			}
 			if m.Mode == denoise.Causal {
-				l.same = a.text == text
+				l.same = begun && a.text == text
 			}
 			l.exact[i] = a.text == q.truth
 		}

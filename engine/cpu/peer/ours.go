@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/seedling-lsp/seedling/engine"
@@ -9,6 +10,7 @@ import (
 	"github.com/seedling-lsp/seedling/engine/cpu"
 	"github.com/seedling-lsp/seedling/engine/denoise"
 	"github.com/seedling-lsp/seedling/engine/eval"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
 	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
@@ -52,14 +54,16 @@ func (r *recorder) Fork(seq backend.Sequence) (backend.Sequence, error) {
 type question struct {
 	plan   infill.Plan
 	prompt []backend.TokenID
+	word   string // text before the cursor that is no part of the prompt: both write it anew
 	truth  string
 	tokens int // that the causal reading writes, to the one that ends the line
 }
 
 // ours is an engine that can be asked.
 type ours struct {
-	e *engine.Engine
-	r *recorder
+	tok *tokenizer.Tokenizer
+	e   *engine.Engine
+	r   *recorder
 }
 
 // answer is what came of a question, and in what time.
@@ -109,5 +113,22 @@ func (o ours) prepare(ctx context.Context, parser *treesitter.Parser, c eval.Cas
 		return question{}, false, nil
 	}
 	prompt := append([]backend.TokenID(nil), o.r.tokens[o.r.last][:res.ContextTokens]...)
-	return question{plan: p, prompt: prompt, truth: c.Truth(), tokens: a.forwards}, true, nil
+	return question{plan: p, prompt: prompt, word: o.begun(p.Request().Prefix, prompt), truth: c.Truth(), tokens: a.forwards}, true, nil
+}
+
+// begun is the end of a prefix that a prompt leaves out: the engine lets the word at the
+// cursor be written again (token healing).
+func (o ours) begun(prefix string, prompt []backend.TokenID) string {
+	var b []byte
+	for _, id := range prompt {
+		b = append(b, o.tok.Token(int32(id))...)
+	}
+	text := string(b)
+	for n := range min(len(prefix), 64) {
+		at := len(prefix) - n
+		if strings.HasSuffix(text, prefix[max(0, at-100):at]) {
+			return prefix[at:]
+		}
+	}
+	return ""
 }
