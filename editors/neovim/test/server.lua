@@ -1,0 +1,176 @@
+-- The real server, with the built-in model.
+local T = _G.T
+
+local program = vim.env.SEEDLING
+local start = [[
+  local program, file = ...
+  require('seedling').setup({ cmd = { program, 'lsp' }, next_edits = true })
+  vim.cmd.edit(file)
+]]
+
+-- A file in which the next line is clear to whoever has read the lines above.
+local before = {
+  'package load',
+  '',
+  'import (',
+  '\t"fmt"',
+  '\t"os"',
+  ')',
+  '',
+  '// read is the text of a file.',
+  'func read(path string) (string, error) {',
+  '\tb, err := os.ReadFile(path)',
+  '\tif err != nil {',
+  '\t\treturn "", fmt.Errorf("read %s: %w", path, err)',
+  '\t}',
+  '\treturn string(b), nil',
+  '}',
+  '',
+  '// size is the length of a file.',
+  'func size(path string) (int, error) {',
+  '\tb, err := os.ReadFile(path)',
+  '}',
+}
+
+local function editor(lines, name)
+  local dir = vim.fn.tempname()
+  vim.fn.mkdir(dir, 'p')
+  local file = dir .. '/' .. (name or 'load.go')
+  vim.fn.writefile(lines or before, file)
+  local e = T.editor(start, program, file)
+  e.file = file
+  T.eventually('a server that is ready', function()
+    return e:lua([[return (require('seedling.client').state())]]) == 'ready'
+  end)
+  return e
+end
+
+T.test('real: typed, seen, taken, undone', function()
+  local e = editor()
+  e:type('19Go')
+  local seen
+  for _, keys in ipairs({ 'if', ' err', ' !=', ' nil', ' {', '<CR>return', ' 0,', ' fmt' }) do
+    e:type(keys)
+    seen = vim.wait(1500, function()
+      return e:screen():find('«.') ~= nil
+    end, 5)
+    if seen then
+      break
+    end
+  end
+  assert(seen, 'no ghost text along\n' .. e:screen())
+  local screen, text = e:screen(), e:lines()
+  e:type('<Tab>')
+  local want = screen:gsub('«', ''):gsub('»', '')
+  T.eventually('taken:\n' .. want, function()
+    return e:lines() == want
+  end)
+  e:type('<Esc>u')
+  T.eventually('undone', function()
+    return e:lines() == text
+  end)
+end)
+
+T.test('real: settings change while it runs', function()
+  local e = editor()
+  e:lua([[vim.cmd('Seedling toggle')]])
+  T.equal(e:notes('off'), 1, 'said so')
+  e:type('19Goif err')
+  e:settle()
+  vim.wait(500)
+  T.equal(e:screen():find('«', 1, true), nil, 'ghost text while off')
+  e:type('<Esc>u')
+  e:lua([[vim.cmd('Seedling toggle')]])
+  e:type('19Goif err != nil')
+  T.eventually('ghost text again', function()
+    return e:screen():find('«', 1, true) ~= nil
+  end)
+end)
+
+T.test('real: a whole function', function()
+  local lines = vim.list_slice(before, 1, 16)
+  vim.list_extend(lines, { '// text is the text of a file.', 'func text(path string) (string, error) {', '}' })
+  local e = editor(lines)
+  e:type('18G$')
+  e:lua([[vim.cmd('Seedling fill')]])
+  T.eventually('a body', function()
+    return select(2, e:lines():gsub('\n', '')) > #lines or e:notes('Seedling: ') > 0
+  end, 60000)
+  T.equal(e:lua('return _G.notes'), {}, 'messages')
+  assert(e:lines():find('func text%(path string%) %(string, error%) {\n\t[^\n]*\n'), e:lines())
+end)
+
+T.test('real: edits of lines are offered, or none', function()
+  local e = editor()
+  -- What the menu would show, and nothing is taken.
+  e:lua([[
+    _G.offered = nil
+    vim.ui.select = function(items) _G.offered = #items end
+    vim.cmd('9,15Seedling edit')
+  ]])
+  T.eventually('an answer', function()
+    return e:lua('return _G.offered ~= nil or #_G.notes > 0')
+  end, 60000)
+  for _, note in ipairs(e:lua('return _G.notes')) do
+    assert(note:find('No code actions available', 1, true), note)
+  end
+end)
+
+T.test('real: the next edit', function()
+  local e = editor({ 'package a', '', 'func f(count int) int {', '\tif count > 3 {', '\t\treturn count', '\t}', '\treturn count + 1', '}' })
+  e:type('3G0f(lciwtotal<Esc>')
+  T.eventually('places that want the same', function()
+    return e:lua([[
+      local ns = vim.api.nvim_create_namespace('seedling.nextedit')
+      return #vim.api.nvim_buf_get_extmarks(0, ns, 0, -1, {})
+    ]]) >= 1
+  end)
+  for _ = 1, 12 do
+    e:type('<M-n>')
+    e:settle()
+    vim.wait(100)
+  end
+  T.eventually('all renamed', function()
+    return not e:lines():find('count', 1, true)
+  end)
+end)
+
+T.test('real: killed, and started again, but not for ever', function()
+  local e = editor()
+  for i = 1, 3 do
+    local pid = T.eventually('a server', function()
+      local ids = vim.fn.systemlist({ 'pgrep', '-P', tostring(e:lua('return vim.fn.getpid()')), '-x', 'seedling' })
+      return vim.v.shell_error == 0 and tonumber(ids[1])
+    end)
+    vim.uv.kill(pid, 'sigkill')
+    T.eventually('a message', function()
+      return e:notes(i < 3 and 'is started again' or 'is not started again') == (i < 3 and i or 1)
+    end)
+  end
+  e:lua([[vim.cmd('Seedling restart')]])
+  T.eventually('started by hand', function()
+    return e:lua([[return (require('seedling.client').state())]]) == 'ready'
+  end)
+  e:type('19Goif err != nil')
+  T.eventually('ghost text', function()
+    return e:screen():find('«', 1, true) ~= nil
+  end)
+end)
+
+T.test('no program: one message', function()
+  local e = T.editor(start, '/nowhere/seedling', vim.fn.tempname() .. '.go')
+  e:lua([[vim.cmd.edit(vim.fn.tempname() .. '.go')]])
+  e:settle()
+  T.equal(e:notes('not on PATH'), 1, 'messages')
+  e:type('ihello<Tab>x<Esc>')
+  e:sees('hello\tx')
+end)
+
+T.test('checkhealth', function()
+  local e = editor()
+  local text = e:lua([[
+    vim.cmd('checkhealth seedling')
+    return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n')
+  ]])
+  assert(text:find('model builtin', 1, true), text)
+end)
