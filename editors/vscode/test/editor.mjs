@@ -39,7 +39,8 @@ func main() {
 	fmt.Println("hello")
 }
 `;
-const files = { 'main.go': main, 'stub.go': 'package main\n\n// add returns the sum of a and b.\nfunc add(a, b int) int {\n}\n' };
+const files = { 'main.go': main, 'stub.go': 'package main\n\n// add returns the sum of a and b.\nfunc add(a, b int) int {\n}\n',
+  'rename.go': 'package main\n\nfunc f(count int) int {\n\tif count > 3 {\n\t\treturn count\n\t}\n\treturn count + 1\n}\n' };
 const ghost = '.ghost-text, .ghost-text-decoration, .suggest-preview-text, .inline-decoration-ghost-text';
 
 class Person {
@@ -60,9 +61,11 @@ class Person {
     await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().click();
   }
   async file(name) {
-    await this.page.keyboard.press('Control+p');
     const box = this.page.locator('.quick-input-widget input.input');
-    await box.waitFor();
+    await until('the list of files', async () => { // a view that is just opened takes the focus, and closes it
+      await this.page.keyboard.press('Control+p');
+      return box.waitFor({ timeout: 1000 }).then(() => this.page.waitForTimeout(200)).then(() => box.isVisible(), () => false);
+    });
     await box.fill(name);
     await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().waitFor();
     await this.page.keyboard.press('Enter');
@@ -214,12 +217,35 @@ const tests = {
       await p.page.locator('.notification-toast').filter({ hasText: 'writes no whole functions' }).waitFor();
       return 'this server has none: the extension says so';
     }
-    const answer = await until('the function', () => p.passed().find((m) => m.to === 'editor' && m.method === 'workspace/executeCommand' && (m.error || m.result?.applied !== undefined)));
-    if (answer.error) {
-      await p.page.locator('.notification-toast').filter({ hasText: answer.error.message.slice(0, 30) }).waitFor();
-      return `the server said: ${answer.error.message}`;
-    }
+    // The server marks the edit as one to be confirmed, so VS Code shows it first.
+    const answered = () => p.passed().find((m) => m.to === 'editor' && m.method === 'workspace/executeCommand' && (m.error || m.result?.applied !== undefined));
+    const panel = p.page.locator('.part.panel');
+    const apply = panel.locator('.monaco-button').filter({ hasText: 'Apply' });
+    await until('a preview', async () => answered()?.error || apply.isVisible());
+    assert.equal(answered()?.error, undefined);
+    await p.image('preview');
+    assert.equal(p.text('stub.go'), files['stub.go'], 'nothing was written yet');
+    await panel.locator('.monaco-checkbox, input[type=checkbox]').first().click();
+    await apply.click();
+    const answer = await until('the function', answered);
+    assert.deepEqual([answer.error, answer.result], [undefined, { applied: true }]);
+    await until('a body', () => /func add\(a, b int\) int \{\n\t.+\n\}/.test(p.text('stub.go')));
     await p.image('function');
+  },
+
+  async 'the next edit'(p) {
+    await p.file('rename.go');
+    await p.goTo(3, 8);
+    await p.page.keyboard.press('Control+Shift+ArrowRight');
+    await p.type('total');
+    const marks = p.page.locator('[class*="ced-"][class*="-after"], .view-line span[class*="ced-"]');
+    await until('a place that wants the same', async () => (await marks.count()) > 0);
+    await p.image('nextedit');
+    await until('all of them', async () => {
+      await p.command('Go to the Next Edit');
+      await p.page.waitForTimeout(600); // the extension asks again when a person pauses
+      return !p.text('rename.go').includes('count');
+    });
   },
 };
 
@@ -242,6 +268,10 @@ async function drive(list, settings) {
   const vscode = await open({ codeServer, server, vsix, files, settings });
   const person = new Person(vscode);
   try {
+    if (list === tests) {
+      await person.file('main.go');
+      await person.says('ready');
+    }
     for (const [name, run] of wanted) {
       const start = Date.now();
       try {
