@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -41,6 +42,7 @@ import (
 	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/lsp"
 	"github.com/seedling-lsp/seedling/lsp/demo"
+	"github.com/seedling-lsp/seedling/lsp/demo/web"
 	"github.com/seedling-lsp/seedling/lsp/serve"
 	"github.com/seedling-lsp/seedling/lsp/shared"
 	"github.com/seedling-lsp/seedling/lsp/stats"
@@ -195,9 +197,13 @@ func progress(total int, what string) *progressbar.ProgressBar {
 		progressbar.OptionSetVisibility(terminal(os.Stderr)), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 }
 
-type demoCmd struct{}
+type demoCmd struct {
+	Web  bool `help:"Serve a playground to a browser on this machine, and print its address."`
+	Port int  `default:"0" help:"Port of the playground; 0: any that is free."`
+	Open bool `help:"Open the playground in the browser."`
+}
 
-func (*demoCmd) Run(ctx context.Context, c *cli) error {
+func (v *demoCmd) Run(ctx context.Context, c *cli) error {
 	e, m, err := c.engine()
 	if err != nil {
 		return err
@@ -208,7 +214,28 @@ func (*demoCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	fmt.Printf("Seedling, model %s (%.1f M weights), kernels %s on %d threads; nothing leaves this machine.\n", m.name, float64(m.weights.Parameters())/1e6, m.cpu.Info().Kernels, m.cpu.Info().Threads)
-	return demo.Run(ctx, demo.Options{Server: lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}, Out: os.Stdout, Person: terminal(os.Stdout)})
+	server := lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}
+	if v.Web {
+		return web.Run(ctx, web.Options{Server: server, Port: v.Port, Up: func(url string) {
+			fmt.Printf("The playground is at %s\nCtrl-C ends it.\n", url)
+			if v.Open {
+				browse(url)
+			}
+		}})
+	}
+	return demo.Run(ctx, demo.Options{Server: server, Out: os.Stdout, Person: terminal(os.Stdout)})
+}
+
+// browse opens an address in the person's browser. That there is none is no error: the address
+// stands on the screen.
+func browse(url string) {
+	program := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
+	if program == nil {
+		program = []string{"xdg-open"}
+	}
+	if cmd := exec.Command(program[0], append(program[1:], url)...); cmd.Start() == nil {
+		go func() { _ = cmd.Wait() }()
+	}
 }
 
 // lspCmd takes the flags that LSP clients put behind the command by themselves.
