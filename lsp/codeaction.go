@@ -57,7 +57,7 @@ func (s *Server) CodeAction(ctx context.Context, p *protocol.CodeActionParams) (
 			a, b := doc.lines.offset(s.encoding, d.Range.Start), doc.lines.offset(s.encoding, d.Range.End)
 			e, ok, err := s.revise(ctx, gen, doc, a, b, invoked, deadline)
 			if err != nil {
-				return nil, err
+				return found(ctx, actions, err)
 			}
 			if ok {
 				actions = append(actions, s.editAction(doc, e.Title(), e.Edits, protocol.CodeActionKindQuickFix, []protocol.Diagnostic{d}))
@@ -67,11 +67,20 @@ func (s *Server) CodeAction(ctx context.Context, p *protocol.CodeActionParams) (
 	if from < to && invoked && len(p.Context.Diagnostics) == 0 && wants(p.Context.Only, protocol.CodeActionKindRefactorRewrite) {
 		e, ok, err := s.revise(ctx, gen, doc, from, to, invoked, deadline)
 		if err != nil {
-			return nil, err
+			return found(ctx, actions, err)
 		}
 		if ok {
 			actions = append(actions, s.editAction(doc, e.Title(), e.Edits, protocol.CodeActionKindRefactorRewrite, nil))
 		}
+	}
+	return actions, nil
+}
+
+// found answers with the actions that there are, when looking for more came to nothing: the
+// error is the answer only when there are none, or nobody waits any more.
+func found(ctx context.Context, actions []protocol.CommandOrCodeAction, err error) ([]protocol.CommandOrCodeAction, error) {
+	if len(actions) == 0 || ctx.Err() != nil {
+		return nil, err
 	}
 	return actions, nil
 }

@@ -186,3 +186,16 @@ func TestCodeActionCancelled(t *testing.T) {
 		t.Errorf("%s %+v", r.Result, r.Error)
 	}
 }
+
+// TestCodeActionsInPart: what is found is offered, though looking for more came to nothing
+// because the engine had something more urgent to do. (Helix asks of whatever is selected.)
+func TestCodeActionsInPart(t *testing.T) {
+	f := &fixer{old: "<", with: "<=", gain: sure, edit: func(context.Context) error { return engine.ErrSuperseded }}
+	w := dial(t, f, Options{})
+	w.greets(able, nil)
+	w.open("package main\n\n// f compares.\nfunc f(a, b int) bool {\n}\n")
+	list, raw := w.actions(1, [2]int{3, 0}, [2]int{4, 0}, map[string]any{"diagnostics": []any{}})
+	if f.asked.Load() == 0 || len(list) != 1 || !strings.Contains(list[0].Title, "write this function") {
+		t.Errorf("asked %d times, offered %s", f.asked.Load(), raw)
+	}
+}
