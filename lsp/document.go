@@ -30,6 +30,8 @@ type snapshot struct {
 	// tree is there.
 	base *snapshot
 	mu   sync.Mutex
+
+	gap *gap // in the versions before; nil: none that could be filled
 }
 
 func (s *snapshot) text() string { return s.lines.text }
@@ -129,13 +131,17 @@ func newSnapshot(u uri.URI, id string, version int32, text string) *snapshot {
 
 // change applies the edits of one notification, all or none. An edit whose range runs
 // backwards is an error, and the document stays as it was; so is a version that goes
-// backwards, unless the whole text comes with it: then nothing can have been missed.
+// backwards, unless the whole text comes with it (then nothing can have been missed) or it is
+// the one that was missing.
 func (s *snapshot) change(e Encoding, version int32, edits []protocol.TextDocumentContentChangeEvent) (*snapshot, error) {
 	anew := false
 	if len(edits) > 0 {
 		_, anew = edits[0].(*protocol.TextDocumentContentChangeWholeDocument)
 	}
 	if version < s.version && !anew {
+		if s.gap.wants(version) {
+			return s.gap.filled(e, version, edits)
+		}
 		return nil, fmt.Errorf("version %d after %d: %w", version, s.version, errStale)
 	}
 	l := s.lines
@@ -155,6 +161,9 @@ func (s *snapshot) change(e Encoding, version int32, edits []protocol.TextDocume
 		}
 	}
 	n := &snapshot{uri: s.uri, path: s.path, language: s.language, id: s.id, version: version, lines: l, base: s}
+	if !anew {
+		n.gap = s.gap.behind(s, version, edits)
+	}
 	s.mu.Lock()
 	if s.tree == nil && s.base != nil { // not parsed: hand its own base on, keep no chain
 		n.base = s.base

@@ -198,6 +198,29 @@ func TestVersions(t *testing.T) {
 	w.bye()
 }
 
+// TestOutOfOrder: changes that come in the wrong order, as Helix sends them now and then, are
+// applied in the right one. Else the server's text would be none that an editor shows.
+func TestOutOfOrder(t *testing.T) {
+	var prefix atomic.Value
+	w := dial(t, generator(func(_ context.Context, r engine.Request) (engine.Result, error) {
+		prefix.Store(r.Prefix)
+		return engine.Result{Text: "x", Stop: "end"}, nil
+	}), Options{})
+	w.hello("utf-16", nil)
+	insert := []string{"1", " ", "+", " ", "f", "("}
+	for _, order := range [][]int{{1, 0, 2, 3, 4, 5}, {0, 1, 3, 2, 5, 4}, {2, 0, 1, 3, 4, 5}, {1, 2, 3, 4, 5, 0}, {5, 0, 1, 2, 3, 4}, {1, 0, 3, 2, 4, 5}} {
+		w.open("package main\n\nvar a = \n")
+		for _, n := range order {
+			w.change(2+n, 2, 8+n, 8+n, insert[n])
+		}
+		w.wait(w.inline(2, 14))
+		if got := prefix.Load(); got != "package main\n\nvar a = 1 + f(" {
+			t.Errorf("%v: the model saw %q", order, got)
+		}
+	}
+	w.bye()
+}
+
 // TestLargeInput: files that are too large are not completed, unless the person wants it
 // so; either way nothing falls over, and typing into them is answered.
 func TestLargeInput(t *testing.T) {
