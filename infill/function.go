@@ -94,6 +94,22 @@ func StubAt(doc Document, at ByteOffset) (Stub, bool) {
 	return found, ok
 }
 
+// StubIn is the stub at the start of a selection, or else the first one that it touches: people
+// select a function with the comment above it.
+func StubIn(doc Document, from, to ByteOffset) (Stub, bool) {
+	var first Stub
+	ok := false
+	for _, s := range Stubs(doc) {
+		switch {
+		case s.Line <= from && from <= s.End:
+			first, ok = s, true // the innermost
+		case !ok && from < s.Line && s.Line < to:
+			first, ok = s, true
+		}
+	}
+	return first, ok
+}
+
 // read sees whether the interior of a body, text[from:to), is a stub's, and prepares the
 // place where the body goes.
 func (s *Stub) read(doc Document, from, to int) bool {

@@ -85,3 +85,29 @@ func TestStubWithoutAnswer(t *testing.T) {
 		t.Errorf("an edit of nothing: %+v", e)
 	}
 }
+
+// TestStubIn: a selection finds the stub that it begins in, else the first that it touches.
+func TestStubIn(t *testing.T) {
+	const text = "package a\n\n// f is one.\nfunc f() int {\n}\n\nfunc g() int {\n}\n"
+	p := treesitter.NewParser(treesitter.Limits{})
+	defer p.Close()
+	tree, err := p.Parse(treesitter.Go, nil, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	doc := Document{Path: "a.go", Language: treesitter.Go, Text: text, Tree: tree}
+	at := func(s string) ByteOffset { return ByteOffset(strings.Index(text, s)) }
+	for _, c := range []struct {
+		from, to ByteOffset
+		want     string
+	}{
+		{at("// f"), at("}"), "func f"}, {at("// f"), ByteOffset(len(text)), "func f"}, {at("f() int"), at("f() int"), "func f"},
+		{at("\n}"), ByteOffset(len(text)), "func f"}, {at("func g") + 3, at("func g") + 5, "func g"}, {0, at("// f"), ""}, {at("// f"), at("// f"), ""},
+	} {
+		s, ok := StubIn(doc, c.from, c.to)
+		if ok != (c.want != "") || ok && !strings.HasPrefix(text[s.Line:], c.want) {
+			t.Errorf("[%d, %d): %v %+v, want %q", c.from, c.to, ok, s, c.want)
+		}
+	}
+}

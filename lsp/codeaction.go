@@ -39,8 +39,8 @@ func (s *Server) CodeAction(ctx context.Context, p *protocol.CodeActionParams) (
 	}
 	from, to := doc.lines.offset(s.encoding, p.Range.Start), doc.lines.offset(s.encoding, p.Range.End)
 	actions := none
-	if stub, ok := infill.StubAt(s.document(doc), infill.ByteOffset(from)); ok && wants(p.Context.Only, protocol.CodeActionKindRefactorRewrite) {
-		actions = append(actions, s.stubAction(doc, stub, from))
+	if stub, ok := infill.StubIn(s.document(doc), infill.ByteOffset(from), infill.ByteOffset(to)); ok && wants(p.Context.Only, protocol.CodeActionKindRefactorRewrite) {
+		actions = append(actions, s.stubAction(doc, stub, max(from, int(stub.Line))))
 	}
 	gen, ok := s.generator().(Editor)
 	if !ok || !s.takes.literals {

@@ -40,6 +40,7 @@ func main() {
 }
 `;
 const files = { 'main.go': main, 'stub.go': 'package main\n\n// add returns the sum of a and b.\nfunc add(a, b int) int {\n}\n',
+  'other.go': 'package main\n\n// half returns one half of n.\nfunc half(n int) int {\n}\n',
   'rename.go': 'package main\n\nfunc f(count int) int {\n\tif count > 3 {\n\t\treturn count\n\t}\n\treturn count + 1\n}\n' };
 const ghost = '.ghost-text, .ghost-text-decoration, .suggest-preview-text, .inline-decoration-ghost-text';
 
@@ -231,6 +232,24 @@ const tests = {
     assert.deepEqual([answer.error, answer.result], [undefined, { applied: true }]);
     await until('a body', () => /func add\(a, b int\) int \{\n\t.+\n\}/.test(p.text('stub.go')));
     await p.image('function');
+  },
+
+  async 'a code action on a selection, seen first and discarded'(p) {
+    await p.file('other.go');
+    await p.goTo(3, 1);
+    await p.page.keyboard.press('Shift+ArrowDown');
+    await p.page.keyboard.press('Shift+ArrowDown');
+    const mark = p.mark();
+    await p.page.keyboard.press('Control+Shift+r'); // Refactor...
+    const entry = p.page.locator('.action-widget .action, .action-widget .monaco-list-row').filter({ hasText: 'Seedling: write this function' });
+    await entry.first().waitFor({ timeout: 30_000 });
+    await p.image('action');
+    await p.page.keyboard.press('Enter'); // it is the only one
+    const discard = p.page.locator('.part.panel .monaco-button').filter({ hasText: 'Discard' });
+    await discard.waitFor({ timeout: 30_000 });
+    await discard.click();
+    await until('the end', () => p.since(mark).find((m) => m.to === 'editor' && m.method === 'workspace/executeCommand' && m.result?.applied === false));
+    assert.equal(p.text('other.go'), files['other.go'], 'nothing was written');
   },
 
   async 'the next edit'(p) {
