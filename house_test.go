@@ -31,6 +31,9 @@ var mayImport = map[string][]string{
 	"engine/cpu":           {"engine/backend", "engine/model", "engine/cpu/kernels"},
 	"engine/cpu/kernels":   {},
 	"engine/cpu/peer":      {"engine", "engine/backend", "engine/cpu", "engine/denoise", "engine/eval", "engine/model", "engine/tokenizer", "engine/weights", "infill", "treesitter"}, // a command
+	"cuda":                 {"engine/backend", "engine/model", "cuda/driver", "cuda/kernels"},
+	"cuda/driver":          {"cuda/ptx"},
+	"cuda/kernels":         {},
 	"engine/train":         {"engine", "engine/backend", "engine/model", "engine/tokenizer", "engine/train/kernels", "treesitter"},
 	"engine/train/kernels": {},
 
@@ -98,7 +101,7 @@ func TestImportTable(t *testing.T) {
 				to, ok := row(path)
 				allowed := mayImport[of]
 				if of == "." { // wiring: everything below
-					allowed = append(slices.Clone(allowed), "engine/backend", "engine/cpu", "engine/denoise", "engine/eval", "engine/model", "engine/tokenizer", "engine/train", "engine/weights", "lsp/demo", "lsp/demo/web")
+					allowed = append(slices.Clone(allowed), "cuda/driver", "engine/backend", "engine/cpu", "engine/denoise", "engine/eval", "engine/model", "engine/tokenizer", "engine/train", "engine/weights", "lsp/demo", "lsp/demo/web")
 				}
 				if !ok || !slices.Contains(allowed, to) && to != of {
 					t.Errorf("%s imports %s, which %s may not", f, path, of)
