@@ -30,7 +30,10 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/term"
 
+	"github.com/seedling-lsp/seedling/cuda"
+	"github.com/seedling-lsp/seedling/cuda/driver"
 	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/cpu"
 	"github.com/seedling-lsp/seedling/engine/denoise"
 	"github.com/seedling-lsp/seedling/engine/eval"
@@ -57,6 +60,7 @@ type cli struct {
 	Threads int    `help:"Threads to compute with; 0: one a core."`
 	Log     string `help:"Write the log to this file, too." type:"path"`
 	Verbose bool   `short:"v" help:"Log more."`
+	Backend string `enum:"cpu,cuda,auto" default:"cpu" help:"What computes: cpu, cuda (an NVIDIA card from the A100 on; not yet tried on a real one), or auto: cuda where it works."`
 
 	Demo    demoCmd    `cmd:"" help:"Show the main job: the real server, a bundled file, typing."`
 	Lsp     lspCmd     `cmd:"" help:"Serve an editor on stdin and stdout."`
@@ -136,7 +140,31 @@ type loaded struct {
 	name    string
 	weights *model.Weights
 	tok     *tokenizer.Tokenizer
-	cpu     *cpu.Backend
+	device  device
+}
+
+// device is a backend that says what it is.
+type device interface {
+	backend.Backend
+	backend.Describer
+}
+
+// open starts the backend that was asked for.
+func (c *cli) open(w *model.Weights) (device, error) {
+	if c.Backend == "cuda" || c.Backend == "auto" {
+		d, err := driver.Open(0)
+		if err == nil {
+			var b *cuda.Backend
+			if b, err = cuda.New(w, d, cuda.Options{}); err == nil {
+				return b, nil
+			}
+		}
+		if c.Backend == "cuda" {
+			return nil, fmt.Errorf("%w; run `seedling doctor`, or use --backend cpu", err)
+		}
+		fmt.Fprintf(os.Stderr, "seedling: computing on the CPU: %v\n", err)
+	}
+	return cpu.New(w, cpu.Options{Threads: c.threads()})
 }
 
 func (c *cli) files() (string, fs.FS) {
@@ -161,7 +189,7 @@ func (c *cli) load() (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: tokenizer.json: %w", name, err)
 	}
-	b, err := cpu.New(w, cpu.Options{Threads: c.threads()})
+	b, err := c.open(w)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
@@ -174,7 +202,7 @@ func (c *cli) engine() (*engine.Engine, *loaded, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{}), m, nil
+	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{}), m, nil
 }
 
 // running is an engine with its model.
@@ -213,7 +241,7 @@ func (v *demoCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Seedling, model %s (%.1f M weights), kernels %s on %d threads; nothing leaves this machine.\n", m.name, float64(m.weights.Parameters())/1e6, m.cpu.Info().Kernels, m.cpu.Info().Threads)
+	fmt.Printf("Seedling, model %s (%.1f M weights), kernels %s on %d threads; nothing leaves this machine.\n", m.name, float64(m.weights.Parameters())/1e6, m.device.Info().Kernels, m.device.Info().Threads)
 	server := lsp.Options{Generator: e, Logger: log, Level: &level, Version: buildVersion(), Model: m.name}
 	if v.Web {
 		return web.Run(ctx, web.Options{Server: server, Port: v.Port, Up: func(url string) {
@@ -574,7 +602,7 @@ func (f *fillCmd) Run(ctx context.Context, c *cli) error {
 	s := all[0]
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	a := fillAnswer{Text: s.Text, Stop: s.Stop, Tokens: res.Tokens, Forwards: res.Forwards, ContextTokens: res.ContextTokens, CachedTokens: res.CachedTokens, LogProb: res.LogProb,
-		Model: m.name, Backend: "cpu/" + e.Backend().Kernels,
+		Model: m.name, Backend: e.Backend().Name + "/" + e.Backend().Kernels,
 		Ms: map[string]float64{"plan": ms(planned.Sub(start)), "prefill": ms(res.Prefill), "denoise": ms(res.Denoise), "finish": ms(max(0, time.Since(planned)-res.Prefill-res.Denoise)), "total": ms(time.Since(start))}}
 	a.Range.Start, a.Range.End = positionOf(text, int(s.Start)), positionOf(text, int(s.End))
 	for _, s := range all[1:] {
@@ -639,7 +667,7 @@ func (v *editCmd) Run(ctx context.Context, c *cli) error {
 	lang := treesitter.Detect(v.File, "")
 	tree, _ := parser.Parse(lang, nil, text)
 	defer tree.Close()
-	a := editAnswer{Edits: []textEdit{}, Model: m.name, Backend: "cpu/" + e.Backend().Kernels, Ms: map[string]float64{}}
+	a := editAnswer{Edits: []textEdit{}, Model: m.name, Backend: e.Backend().Name + "/" + e.Backend().Kernels, Ms: map[string]float64{}}
 	best, res, err := infill.Repair(infill.Document{Path: v.File, Language: lang, Text: text, Tree: tree}, infill.ByteOffset(from), infill.ByteOffset(to),
 		infill.EditOptions{Priority: engine.Invoked, Around: 6}, parser, func(r engine.EditRequest) (engine.EditResult, error) { return e.Edit(ctx, r) })
 	if err != nil {
@@ -759,7 +787,7 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.cpu, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
+	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 	defer e.Close()
 	set := eval.Setup{Candidates: v.Candidates}
 	if v.Memory == "folder" || v.Memory == "workspace" {
@@ -873,9 +901,9 @@ func (v *evalPplCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	defer m.cpu.Close()
+	defer m.device.Close()
 	bar := progress(v.Cases, "files")
-	rep, err := eval.Ppl(ctx, m.cpu, m.weights.Config, m.tok, m.name, files, v.Cases, 1024, v.Seed, func(n int) { bar.Set(n) })
+	rep, err := eval.Ppl(ctx, m.device, m.weights.Config, m.tok, m.name, files, v.Cases, 1024, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err
@@ -902,9 +930,9 @@ func (v *evalMemoryCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	defer m.cpu.Close()
+	defer m.device.Close()
 	bar := progress(v.Cases, "places")
-	rep, err := eval.Memory(ctx, m.cpu, m.weights.Config, m.tok, m.name, files, v.Cases, v.Seed, func(n int) { bar.Set(n) })
+	rep, err := eval.Memory(ctx, m.device, m.weights.Config, m.tok, m.name, files, v.Cases, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err
@@ -917,11 +945,15 @@ func (v *evalMemoryCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type benchCmd struct {
-	Backend string `enum:"cpu" default:"cpu" help:"Backend: cpu."`
-	JSON    bool   `name:"json" help:"Print JSON."`
+	Plan string `enum:",h20,h100,h200" default:"" help:"Instead: what a card should reach with an 8 B model, modelled: h20, h100 or h200."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (b *benchCmd) Run(ctx context.Context, c *cli) error {
+	if b.Plan != "" {
+		fmt.Print(cuda.PlanTable(cuda.Cards[b.Plan]))
+		return nil
+	}
 	rep, err := c.bench(ctx)
 	if err != nil {
 		return err
@@ -940,22 +972,24 @@ func (c *cli) bench(ctx context.Context) (*eval.BenchReport, error) {
 		return nil, err
 	}
 	defer e.Close()
-	isa := m.cpu.Info().Kernels
-	rep.Model, rep.Backend, rep.Threads = m.name, "cpu/"+isa, m.cpu.Info().Threads
-	p := cpu.MeasurePeaks(isa, rep.Threads)
-	rep.Peak.FP32, rep.Peak.BF16, rep.Peak.Int8, rep.Peak.Memory = p.FP32/1e9, p.BF16/1e9, p.Int8/1e9, p.Memory/1e9
-	for _, g := range []struct {
-		m  int
-		to *float64
-	}{{8, &rep.GEMM.M8}, {16, &rep.GEMM.M16}, {32, &rep.GEMM.M32}} {
-		rate, err := cpu.GEMMRate(isa, g.m, rep.Threads)
-		if err != nil {
-			return nil, err
+	isa := m.device.Info().Kernels
+	rep.Model, rep.Backend, rep.Threads = m.name, m.device.Info().Name+"/"+isa, m.device.Info().Threads
+	if m.device.Info().Name == "cpu" {
+		p := cpu.MeasurePeaks(isa, rep.Threads)
+		rep.Peak.FP32, rep.Peak.BF16, rep.Peak.Int8, rep.Peak.Memory = p.FP32/1e9, p.BF16/1e9, p.Int8/1e9, p.Memory/1e9
+		for _, g := range []struct {
+			m  int
+			to *float64
+		}{{8, &rep.GEMM.M8}, {16, &rep.GEMM.M16}, {32, &rep.GEMM.M32}} {
+			rate, err := cpu.GEMMRate(isa, g.m, rep.Threads)
+			if err != nil {
+				return nil, err
+			}
+			*g.to = rate / p.Int8
 		}
-		*g.to = rate / p.Int8
 	}
 	// The engine is idle: nobody else uses its backend while the passes are timed.
-	if err := eval.BenchForward(ctx, m.cpu, m.weights.Config, &rep); err != nil {
+	if err := eval.BenchForward(ctx, m.device, m.weights.Config, &rep); err != nil {
 		return nil, err
 	}
 	return &rep, eval.BenchReplay(ctx, e, &rep)
@@ -969,6 +1003,15 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 	fmt.Printf("kernels    %s (this machine runs %s)\n", cpu.Detect()[0], strings.Join(cpu.Detect(), ", "))
 	if v := os.Getenv("SEEDLING_ISA"); v != "" {
 		fmt.Printf("           forced to %s by SEEDLING_ISA\n", v)
+	}
+	if d, err := driver.Open(0); err != nil {
+		fmt.Printf("cuda       not here: %v\n", err)
+	} else {
+		i := d.Device()
+		fmt.Printf("cuda       %s, sm_%d%d, %d multiprocessors, %.1f of %.1f GB free, driver for CUDA %d.%d; --backend cuda uses it\n", i.Name, i.Major, i.Minor, i.SMs, float64(i.Free)/1e9, float64(i.Total)/1e9, i.Version/1000, i.Version%1000/10)
+		if err := d.Close(); err != nil {
+			return err
+		}
 	}
 	w, err := model.LoadFS(dir)
 	if err != nil {

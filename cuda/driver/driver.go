@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 // Lost says whether the device is gone for this process: reset, fallen off the bus, an
 // uncorrectable memory error, or a fault that leaves its context unusable.
 func (e *Error) Lost() bool {
-	switch e.Code {
+	switch e.Code { // codes of cuda.h
 	case 4, 46, 101, 201, 214, 219, 226, 700, 702, 709, 714, 715, 716, 717, 718, 719, 802, 999:
 		return true
 	}
