@@ -10,31 +10,9 @@ dofile(here .. '/run.lua')
 os.exit = exit
 local T = _G.T
 
-local lines = {
-  'package load',
-  '',
-  'import (',
-  '\t"fmt"',
-  '\t"os"',
-  ')',
-  '',
-  '// read is the text of a file.',
-  'func read(path string) (string, error) {',
-  '\tb, err := os.ReadFile(path)',
-  '\tif err != nil {',
-  '\t\treturn "", fmt.Errorf("read %s: %w", path, err)',
-  '\t}',
-  '\treturn string(b), nil',
-  '}',
-  '',
-  '// size is the length of a file.',
-  'func size(path string) (int, error) {',
-  '\tb, err := os.ReadFile(path)',
-  '}',
-}
 local dir = vim.fn.tempname()
 vim.fn.mkdir(dir, 'p')
-vim.fn.writefile(lines, dir .. '/load.go')
+vim.fn.writefile(T.before, dir .. '/load.go')
 local e = T.editor(
   [[
     local program, file = ...

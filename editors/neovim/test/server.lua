@@ -9,7 +9,7 @@ local start = [[
 ]]
 
 -- A file in which the next line is clear to whoever has read the lines above.
-local before = {
+T.before = {
   'package load',
   '',
   'import (',
@@ -36,7 +36,7 @@ local function editor(lines, name)
   local dir = vim.fn.tempname()
   vim.fn.mkdir(dir, 'p')
   local file = dir .. '/' .. (name or 'load.go')
-  vim.fn.writefile(lines or before, file)
+  vim.fn.writefile(lines or T.before, file)
   local e = T.editor(start, program, file)
   e.file = file
   T.eventually('a server that is ready', function()
@@ -88,7 +88,7 @@ T.test('real: settings change while it runs', function()
 end)
 
 T.test('real: a whole function', function()
-  local lines = vim.list_slice(before, 1, 16)
+  local lines = vim.list_slice(T.before, 1, 16)
   vim.list_extend(lines, { '// text is the text of a file.', 'func text(path string) (string, error) {', '}' })
   local e = editor(lines)
   e:type('18G$')
@@ -100,20 +100,20 @@ T.test('real: a whole function', function()
   assert(e:lines():find('func text%(path string%) %(string, error%) {\n\t[^\n]*\n'), e:lines())
 end)
 
-T.test('real: edits of lines are offered, or none', function()
-  local e = editor()
-  -- What the menu would show, and nothing is taken.
+T.test('real: what can be done with lines is offered', function()
+  local e = editor({ 'package a', '', '// half is one half of n.', 'func half(n int) int {', '}' })
   e:lua([[
     _G.offered = nil
-    vim.ui.select = function(items) _G.offered = #items end
-    vim.cmd('9,15Seedling edit')
+    vim.ui.select = function(items)
+      _G.offered = vim.tbl_map(function(i) return (i.action or i[2]).title end, items)
+    end
+    vim.cmd('3,5Seedling edit')
   ]])
-  T.eventually('an answer', function()
-    return e:lua('return _G.offered ~= nil or #_G.notes > 0')
+  local offered = T.eventually('an answer', function()
+    return e:lua('return _G.offered or false')
   end, 60000)
-  for _, note in ipairs(e:lua('return _G.notes')) do
-    assert(note:find('No code actions available', 1, true), note)
-  end
+  T.equal(vim.tbl_contains(offered, 'Seedling: write this function (empty body)'), true, vim.inspect(offered))
+  T.equal(e:lua('return _G.notes'), {}, 'messages')
 end)
 
 T.test('real: the next edit', function()
@@ -173,4 +173,23 @@ T.test('checkhealth', function()
     return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n')
   ]])
   assert(text:find('model builtin', 1, true), text)
+end)
+
+T.test('the other commands', function()
+  local e = editor()
+  e:lua([[vim.cmd('Seedling status')]])
+  T.equal(e:notes('ready, model builtin'), 1, 'status')
+  e:lua([[vim.cmd('Seedling stats')]])
+  T.eventually('stats', function()
+    return e:lua('return #_G.notes') == 2
+  end)
+  T.equal(e:notes('does not run'), 0, 'stats')
+  e:lua([[vim.cmd('Seedling next')]])
+  T.equal(e:notes('no next edit here'), 1, 'next')
+  e:lua([[vim.cmd('Seedling nonsense')]])
+  T.equal(e:notes('there are edit, fill, log, next, restart, stats, status, toggle'), 1, 'unknown')
+  T.equal(e:lua([[return require('seedling').statusline()]]), 'seedling: ready', 'status line')
+  e:lua([[vim.cmd('Seedling log')]])
+  assert(e:lua('return vim.api.nvim_buf_get_name(0)'):find('lsp.log', 1, true), 'log')
+  T.equal(e:lua([[return vim.fn.execute('messages')]]):find('deprecated', 1, true), nil, 'deprecation')
 end)

@@ -85,7 +85,8 @@ function sub.stats()
 end
 
 function sub.log()
-  vim.cmd.tabedit(vim.fn.fnameescape(vim.lsp.get_log_path()))
+  local log = vim.lsp.log and vim.lsp.log.get_filename or vim.lsp.get_log_path
+  vim.cmd.tabedit(vim.fn.fnameescape(log()))
 end
 
 function sub.restart()
