@@ -31,8 +31,7 @@ type Backend struct {
 	ws       workspace
 	limits   backend.Limits
 	info     backend.Info
-	length   map[backend.Sequence]int
-	free     []backend.Sequence
+	held     *backend.Sequences
 	disorder bool // a pass failed: counters may not be zero
 }
 
@@ -49,7 +48,7 @@ var ErrMemory = errors.New("not enough device memory")
 // New loads w onto dev, which it owns from then on: Close closes it, and so does New when
 // it fails.
 func New(w *model.Weights, dev driver.Driver, opt Options) (*Backend, error) {
-	b := &Backend{dev: dev, kernel: map[string]driver.Function{}, length: map[backend.Sequence]int{backend.Root: 0}}
+	b := &Backend{dev: dev, kernel: map[string]driver.Function{}}
 	if err := b.load(w, opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), b.Close())
 	}
@@ -57,10 +56,13 @@ func New(w *model.Weights, dev driver.Driver, opt Options) (*Backend, error) {
 }
 
 func (b *Backend) load(w *model.Weights, opt Options) error {
-	if err := check(w); err != nil {
+	c := w.Config
+	if err := c.Validate(); err != nil {
 		return err
 	}
-	c := w.Config
+	if err := w.Check(); err != nil {
+		return err
+	}
 	if opt.Positions <= 0 || opt.Positions > c.MaxPositions {
 		opt.Positions = c.MaxPositions
 	}
@@ -122,9 +124,7 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 	b.ws = s.workspace(&region{base: uint64(at[2])})
 	b.limits = backend.Limits{Positions: opt.Positions, Sequences: opt.Sequences, Rows: opt.Rows}
 	b.info = backend.Info{Name: "cuda", Kernels: fmt.Sprintf("%s sm_%d%d", d.Name, d.Major, d.Minor), Threads: d.SMs}
-	for i := opt.Sequences; i > 0; i-- {
-		b.free = append(b.free, backend.Sequence(i))
-	}
+	b.held = backend.NewSequences(b.limits, c.VocabSize)
 	return nil
 }
 
@@ -149,7 +149,7 @@ func (b *Backend) Plan() Plan { return b.plan }
 func (b *Backend) Limits() backend.Limits { return b.limits }
 
 // Len implements backend.Backend. An unknown sequence has no tokens.
-func (b *Backend) Len(seq backend.Sequence) int { return b.length[seq] }
+func (b *Backend) Len(seq backend.Sequence) int { return b.held.Len(seq) }
 
 // Close implements backend.Backend. It frees everything even when the driver fails on the way.
 func (b *Backend) Close() error {
@@ -176,14 +176,9 @@ func (b *Backend) Truncate(seq backend.Sequence, n int) error {
 	if b.dev == nil {
 		return errClosed
 	}
-	have, ok := b.length[seq]
-	if !ok {
-		return fmt.Errorf("cuda: truncate %d: %w", seq, backend.ErrSequence)
+	if err := b.held.Truncate(seq, n); err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
-	if n < 0 || n > have {
-		return fmt.Errorf("cuda: truncate to %d of %d tokens: %w", n, have, backend.ErrBatch)
-	}
-	b.length[seq] = n
 	return nil
 }
 
@@ -192,14 +187,10 @@ func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
 	if b.dev == nil {
 		return 0, errClosed
 	}
-	n, ok := b.length[seq]
-	if !ok {
-		return 0, fmt.Errorf("cuda: fork %d: %w", seq, backend.ErrSequence)
+	to, n, err := b.held.Next(seq)
+	if err != nil {
+		return 0, fmt.Errorf("cuda: %w", err)
 	}
-	if len(b.free) == 0 {
-		return 0, fmt.Errorf("cuda: %d sequences are in use: %w", b.limits.Sequences, backend.ErrFull)
-	}
-	to := b.free[len(b.free)-1]
 	if n > 0 {
 		head := driver.Ptr(b.shape.positions * b.shape.padded * 2)
 		for l := range 2 * b.shape.NumLayers { // keys and values in turn
@@ -214,8 +205,7 @@ func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
 			}
 		}
 	}
-	b.free = b.free[:len(b.free)-1]
-	b.length[to] = n
+	b.held.Take(n)
 	return to, nil
 }
 
@@ -230,10 +220,8 @@ func (b *Backend) Release(seq backend.Sequence) error {
 	if seq == backend.Root {
 		return nil
 	}
-	if _, ok := b.length[seq]; !ok {
-		return fmt.Errorf("cuda: release %d: %w", seq, backend.ErrSequence)
+	if err := b.held.Release(seq); err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
-	delete(b.length, seq)
-	b.free = append(b.free, seq)
 	return nil
 }

@@ -83,8 +83,8 @@ func (b *Backend) Forward(ctx context.Context, batch backend.Batch) ([]backend.T
 		b.disorder = true
 		return nil, fmt.Errorf("cuda: forward: %w", err)
 	}
-	for s, n := range k.after {
-		b.length[s] = n
+	for _, g := range k.groups {
+		b.held.SetLen(g.Seq, g.After)
 	}
 	return tops, nil
 }

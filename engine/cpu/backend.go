@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -49,11 +50,9 @@ type device interface {
 // Backend is the CPU's backend.Backend.
 type Backend struct {
 	dev    device
-	config model.Config
 	limits backend.Limits
 	info   backend.Info
-	length map[backend.Sequence]int
-	free   []backend.Sequence
+	held   *backend.Sequences
 	rows   []kernels.Row
 	groups []backend.Sequence
 	forbid []int32
@@ -62,6 +61,8 @@ type Backend struct {
 var (
 	_ backend.Backend   = (*Backend)(nil)
 	_ backend.Describer = (*Backend)(nil)
+
+	errClosed = errors.New("cpu: the backend is closed; make a new one")
 )
 
 // New packs w for the machine. Float weights are quantized to int8 (per output row) for
@@ -71,7 +72,10 @@ func New(w *model.Weights, opt Options) (*Backend, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	if err := check(w); err != nil {
+	if !c.TieWordEmbeddings {
+		return nil, errors.New("cpu: the model has a head of its own; only tied embeddings are supported so far")
+	}
+	if err := w.Check(); err != nil { // C will read as many as the config says
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	if opt.Threads <= 0 {
@@ -89,8 +93,8 @@ func New(w *model.Weights, opt Options) (*Backend, error) {
 	if opt.ISA == "" {
 		opt.ISA = Detect()[0]
 	}
-	b := &Backend{config: c, length: map[backend.Sequence]int{backend.Root: 0},
-		limits: backend.Limits{Positions: opt.Positions, Sequences: opt.Sequences, Rows: 512}}
+	b := &Backend{limits: backend.Limits{Positions: opt.Positions, Sequences: opt.Sequences, Rows: 512}}
+	b.held = backend.NewSequences(b.limits, c.VocabSize)
 	var err error
 	if opt.ISA == Reference {
 		b.dev = newReference(w, opt)
@@ -98,9 +102,6 @@ func New(w *model.Weights, opt Options) (*Backend, error) {
 		return nil, fmt.Errorf("cpu: instruction set %q: %w; this machine runs %v", opt.ISA, err, Detect())
 	}
 	b.info = b.dev.info()
-	for i := opt.Sequences; i > 0; i-- {
-		b.free = append(b.free, backend.Sequence(i))
-	}
 	return b, nil
 }
 
@@ -111,7 +112,7 @@ func (b *Backend) Info() backend.Info { return b.info }
 func (b *Backend) Limits() backend.Limits { return b.limits }
 
 // Len implements backend.Backend. An unknown sequence has no tokens.
-func (b *Backend) Len(seq backend.Sequence) int { return b.length[seq] }
+func (b *Backend) Len(seq backend.Sequence) int { return b.held.Len(seq) }
 
 // Close implements backend.Backend.
 func (b *Backend) Close() error {
@@ -127,15 +128,10 @@ func (b *Backend) Truncate(seq backend.Sequence, n int) error {
 	if b.dev == nil {
 		return errClosed
 	}
-	have, ok := b.length[seq]
-	if !ok {
-		return fmt.Errorf("cpu: truncate %d: %w", seq, backend.ErrSequence)
-	}
-	if n < 0 || n > have {
-		return fmt.Errorf("cpu: truncate to %d of %d tokens: %w", n, have, backend.ErrBatch)
+	if err := b.held.Truncate(seq, n); err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
 	if seq != backend.Root {
-		b.length[seq] = n
 		b.dev.setLen(seq, n)
 	}
 	return nil
@@ -146,22 +142,17 @@ func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
 	if b.dev == nil {
 		return 0, errClosed
 	}
-	n, ok := b.length[seq]
-	if !ok {
-		return 0, fmt.Errorf("cpu: fork %d: %w", seq, backend.ErrSequence)
+	to, n, err := b.held.Next(seq)
+	if err != nil {
+		return 0, fmt.Errorf("cpu: %w", err)
 	}
-	if len(b.free) == 0 {
-		return 0, fmt.Errorf("cpu: %d sequences are in use: %w", b.limits.Sequences, backend.ErrFull)
-	}
-	to := b.free[len(b.free)-1]
 	if err := b.dev.open(to); err != nil {
 		return 0, fmt.Errorf("cpu: fork: %w", err)
 	}
-	b.free = b.free[:len(b.free)-1]
+	b.held.Take(n)
 	if n > 0 {
 		b.dev.copy(to, seq, n)
 	}
-	b.length[to] = n
 	return to, nil
 }
 
@@ -173,12 +164,10 @@ func (b *Backend) Release(seq backend.Sequence) error {
 	if seq == backend.Root {
 		return nil
 	}
-	if _, ok := b.length[seq]; !ok {
-		return fmt.Errorf("cpu: release %d: %w", seq, backend.ErrSequence)
+	if err := b.held.Release(seq); err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
-	delete(b.length, seq)
 	b.dev.close(seq)
-	b.free = append(b.free, seq)
 	return nil
 }
 
@@ -190,10 +179,11 @@ func (b *Backend) Forward(ctx context.Context, batch backend.Batch) ([]backend.T
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	after, err := b.check(batch)
+	groups, of, err := b.held.Check(batch)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
+	b.translate(batch, groups, of)
 	tops, err := b.dev.forward(ctx, b.rows, b.groups, b.forbid)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -201,10 +191,10 @@ func (b *Backend) Forward(ctx context.Context, batch backend.Batch) ([]backend.T
 		}
 		return nil, fmt.Errorf("cpu: forward: %w", err)
 	}
-	for i, s := range b.groups {
-		if after[i] != b.length[s] {
-			b.length[s] = after[i]
-			b.dev.setLen(s, after[i])
+	for _, g := range groups {
+		if g.After != b.held.Len(g.Seq) {
+			b.held.SetLen(g.Seq, g.After)
+			b.dev.setLen(g.Seq, g.After)
 		}
 	}
 	out := make([]backend.Top, 0, len(tops))
@@ -222,78 +212,23 @@ func (b *Backend) Forward(ctx context.Context, batch backend.Batch) ([]backend.T
 	return out, nil
 }
 
-// check holds a batch to the rules of backend.Batch and translates it. It returns the
-// length of each group's sequence after the pass.
-func (b *Backend) check(batch backend.Batch) ([]int, error) {
-	bad := func(i int, format string, a ...any) ([]int, error) {
-		return nil, fmt.Errorf("cpu: row %d: %s: %w", i, fmt.Sprintf(format, a...), backend.ErrBatch)
-	}
-	if len(batch.Rows) > b.limits.Rows {
-		return nil, fmt.Errorf("cpu: %d rows for at most %d a pass: %w", len(batch.Rows), b.limits.Rows, backend.ErrBatch)
-	}
-	if len(batch.Forbid) >= b.config.VocabSize {
-		return nil, fmt.Errorf("cpu: %d forbidden tokens of %d: %w", len(batch.Forbid), b.config.VocabSize, backend.ErrBatch)
-	}
+// translate makes of a checked batch what the kernels take.
+func (b *Backend) translate(batch backend.Batch, groups []backend.Group, of []int) {
 	b.rows, b.groups, b.forbid = b.rows[:0], b.groups[:0], b.forbid[:0]
 	for _, f := range batch.Forbid {
-		if f < 0 || int(f) >= b.config.VocabSize {
-			return nil, fmt.Errorf("cpu: forbidden token %d is not in the vocabulary: %w", f, backend.ErrBatch)
-		}
 		b.forbid = append(b.forbid, int32(f))
 	}
-	var after, canvas []int // by group: cached length, last canvas position or -1
+	for _, g := range groups {
+		b.groups = append(b.groups, g.Seq)
+	}
 	for i, r := range batch.Rows {
-		g := -1
-		for k, s := range b.groups {
-			if s == r.Seq {
-				g = k
-			}
-		}
-		if g < 0 {
-			n, ok := b.length[r.Seq]
-			if !ok {
-				return nil, fmt.Errorf("cpu: row %d: sequence %d: %w", i, r.Seq, backend.ErrSequence)
-			}
-			g = len(b.groups)
-			b.groups, after, canvas = append(b.groups, r.Seq), append(after, n), append(canvas, -1)
-		}
-		if r.Token < 0 || int(r.Token) >= b.config.VocabSize {
-			return bad(i, "token %d is not in the vocabulary", r.Token)
-		}
-		if r.Pos < 0 || int(r.Pos) >= b.limits.Positions {
-			return nil, fmt.Errorf("cpu: row %d: position %d of %d: %w", i, r.Pos, b.limits.Positions, backend.ErrFull)
-		}
-		switch r.Kind {
-		case backend.Context:
-			if r.Seq == backend.Root {
-				return bad(i, "the root sequence takes no context")
-			}
-			if canvas[g] >= 0 {
-				return bad(i, "context after canvas")
-			}
-			if int(r.Pos) != after[g] {
-				return bad(i, "context at %d, the sequence ends at %d", r.Pos, after[g])
-			}
-			after[g]++
-		case backend.Canvas:
-			if int(r.Pos) < after[g] || int(r.Pos) <= canvas[g] {
-				return bad(i, "canvas at %d, behind %d", r.Pos, max(after[g]-1, canvas[g]))
-			}
-			canvas[g] = int(r.Pos)
-		default:
-			return bad(i, "kind %d", r.Kind)
-		}
-		row := kernels.Row{Token: int32(r.Token), Pos: r.Pos, Group: int32(g), Want: int32(r.Want & (backend.WantTop | backend.WantTarget)), Target: -1}
+		row := kernels.Row{Token: int32(r.Token), Pos: r.Pos, Group: int32(of[i]), Want: int32(r.Want & (backend.WantTop | backend.WantTarget)), Target: -1}
 		if r.Kind == backend.Canvas {
 			row.Canvas = 1
 		}
 		if r.Want&backend.WantTarget != 0 {
-			if r.Target < 0 || int(r.Target) >= b.config.VocabSize {
-				return bad(i, "target %d is not in the vocabulary", r.Target)
-			}
 			row.Target = int32(r.Target)
 		}
 		b.rows = append(b.rows, row)
 	}
-	return after, nil
 }

@@ -1,21 +1,14 @@
-package cpu
+package model
 
 import (
 	"errors"
 	"fmt"
-
-	"github.com/seedling-lsp/seedling/engine/model"
 )
 
-var errClosed = errors.New("cpu: the backend is closed; make a new one")
-
-// check holds weights to their config, value for value: they may have been built by hand
-// (the trainer does), and C will read as many as the config says.
-func check(w *model.Weights) error {
+// Check holds weights to their config, value for value: they may have been built by hand (the
+// trainer does), and a device reads as many as the config says.
+func (w *Weights) Check() error {
 	c := w.Config
-	if w.Head.Rows != 0 || !c.TieWordEmbeddings {
-		return errors.New("the model has a head of its own; only tied embeddings are supported so far")
-	}
 	if len(w.Layers) != c.NumLayers {
 		return fmt.Errorf("%d layers, num_hidden_layers is %d", len(w.Layers), c.NumLayers)
 	}
@@ -25,7 +18,7 @@ func check(w *model.Weights) error {
 			errs = append(errs, fmt.Errorf("%s has %d values, the config asks for %d", name, len(v), n))
 		}
 	}
-	mat := func(name string, m model.Matrix, rows, cols int) {
+	mat := func(name string, m Matrix, rows, cols int) {
 		n := rows * cols
 		floats, ints := m.I8 == nil && len(m.F32) == n, m.F32 == nil && len(m.I8) == n && len(m.Scale) == rows
 		if m.Rows != rows || m.Cols != cols || !floats && !ints {
@@ -40,6 +33,11 @@ func check(w *model.Weights) error {
 	d, ff, q, kv := c.HiddenSize, c.IntermediateSize, c.NumHeads*c.HeadDim, c.NumKVHeads*c.HeadDim
 	mat("the embedding", w.Embed, c.VocabSize, d)
 	vec("the final norm", w.Norm, d)
+	if c.TieWordEmbeddings {
+		mat("the head, which is the embedding,", w.Head, 0, 0)
+	} else {
+		mat("the head", w.Head, c.VocabSize, d)
+	}
 	for i, l := range w.Layers {
 		at := func(name string) string { return fmt.Sprintf("layer %d: %s", i, name) }
 		vec(at("input norm"), l.InputNorm, d)
