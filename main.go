@@ -202,7 +202,16 @@ func (c *cli) engine() (*engine.Engine, *loaded, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{}), m, nil
+	var opt engine.Options
+	if m.device.Info().Name != "cpu" { // a card can be lost at any time
+		opt.Report = func(err error) {
+			fmt.Fprintf(os.Stderr, "seedling: computing on the CPU from here on: %v\n", err)
+		}
+		opt.Fallback = func() (backend.Backend, error) {
+			return cpu.New(m.weights, cpu.Options{Threads: c.threads()})
+		}
+	}
+	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, opt), m, nil
 }
 
 // running is an engine with its model.

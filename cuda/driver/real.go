@@ -75,6 +75,11 @@ func (r *real) on(f func() error) error {
 	return <-done
 }
 
+// call calls a function of the driver. Its callers convert pointers to uintptr in its
+// arguments: what these point at must be on the heap and stay, or a stack that grows on the
+// way leaves the driver with an address of old.
+//
+//go:uintptrescapes
 func (r *real) call(name string, fn uintptr, args ...uintptr) error {
 	code, _, _ := purego.SyscallN(fn, args...)
 	if int32(code) == 0 {
