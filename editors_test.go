@@ -47,7 +47,7 @@ func drive(t *testing.T, program string, cmd *exec.Cmd, env ...string) {
 // TestEmacs drives eglot, which knows completion lists and code actions only.
 func TestEmacs(t *testing.T) {
 	emacs := editor(t, "SEEDLING_EMACS", "emacs")
-	if err := exec.Command(emacs, "-Q", "--batch", "--eval", "(unless (>= emacs-major-version 29) (kill-emacs 1))").Run(); err != nil {
+	if err := exec.Command(emacs, "-Q", "--batch", "--eval", "(unless (>= emacs-major-version 29) (kill-emacs 1))").Run(); err != nil && os.Getenv("CI") != "true" {
 		t.Skip("this Emacs has no eglot: 29 is the first that has")
 	}
 	drive(t, built(t), exec.Command(emacs, "-Q", "--batch", "-l", "editors/emacs/test.el"))

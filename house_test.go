@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	".":                    {"lsp", "infill", "treesitter", "engine", "cuda"},
 	"lsp":                  {"infill", "treesitter", "engine", "engine/denoise"}, // of the engine its types only
 	"lsp/demo":             {"lsp", "engine"},
-	"lsp/demo/web":         {"lsp"},
+	"lsp/demo/web":         {"lsp"}, // and lsp/serve, whose guards it has
 	"infill":               {"treesitter", "engine"},
 	"treesitter":           {},
 	"engine":               {"engine/backend", "engine/model", "engine/tokenizer", "engine/denoise", "engine/memory"},

@@ -83,16 +83,7 @@ func decorators(text string, line int) string {
 }
 
 // StubAt is the stub whose function holds the offset; the innermost.
-func StubAt(doc Document, at ByteOffset) (Stub, bool) {
-	var found Stub
-	ok := false
-	for _, s := range Stubs(doc) {
-		if s.Line <= at && at <= s.End {
-			found, ok = s, true
-		}
-	}
-	return found, ok
-}
+func StubAt(doc Document, at ByteOffset) (Stub, bool) { return StubIn(doc, at, at) }
 
 // StubIn is the stub at the start of a selection, or else the first one that it touches: people
 // select a function with the comment above it.

@@ -1,10 +1,6 @@
 package lsp
 
-import (
-	"strings"
-
-	"go.lsp.dev/protocol"
-)
+import "go.lsp.dev/protocol"
 
 // Helix 25.01 now and then sends two changes in the wrong order: version 3, then 2. Applying
 // one and dropping the other would leave the server with a text that no editor shows, until
@@ -42,7 +38,7 @@ func (g *gap) behind(s *snapshot, version int32, edits []protocol.TextDocumentCo
 		kept[i] = e
 		if c, ok := e.(*protocol.TextDocumentContentChangePartial); ok {
 			own := *c
-			own.Text = strings.Clone(c.Text)
+			own.Text = clone(c.Text)
 			kept[i] = &own
 		}
 	}

@@ -3,7 +3,6 @@ package lsp
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -21,10 +20,9 @@ func (c *closing) Close() error { c.closed.Add(1); return nil }
 // TestModelSetting: the setting model brings another model in at run time and lets it go
 // again; while it cannot be had, the one before answers, and the person is told once.
 func TestModelSetting(t *testing.T) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Skip(err)
-	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
 	dir := t.TempDir()
 	first, adapted, mine := &closing{says: "first()"}, &closing{says: "adapted()"}, &closing{says: "mine()"}
 	models := map[string]*closing{dir: adapted, filepath.Join(home, "mine"): mine}

@@ -54,11 +54,11 @@ func (s *Server) handled(h handler, w http.ResponseWriter, r *http.Request) (err
 
 // admit looks at a request without its body.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, path, method string) error {
-	if !s.opt.Exposed && !localHost(r.Host) {
+	if !s.opt.Exposed && !LocalHost(r.Host) {
 		// A name that an attacker's DNS points at this machine makes his page one of ours.
 		return problem{http.StatusForbidden, "permission_error", "the Host header names another machine: use 127.0.0.1 or localhost"}
 	}
-	if browser(r) {
+	if ForeignPage(r) {
 		return problem{http.StatusForbidden, "permission_error", "requests from web pages are not answered"}
 	}
 	if !strings.HasSuffix(path, "/health") && !s.authorized(r) {
@@ -72,9 +72,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, path, method stri
 	return nil
 }
 
-// localHost says whether a Host header names this machine in a way that no DNS answers:
+// LocalHost says whether a Host header names this machine in a way that no DNS answers:
 // as localhost, or by an address of the loopback.
-func localHost(host string) bool {
+func LocalHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
@@ -82,9 +82,9 @@ func localHost(host string) bool {
 	return loopback(strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")))
 }
 
-// browser says whether a page of another origin asks. Editors send neither header; a page
-// that this server had sent itself would be of its own origin, were there one.
-func browser(r *http.Request) bool {
+// ForeignPage says whether a page of another origin asks. Editors send neither header; a page
+// that the server sent itself is of its own origin.
+func ForeignPage(r *http.Request) bool {
 	if o := r.Header.Get("Origin"); o != "" && o != "http://"+r.Host && o != "https://"+r.Host {
 		return true
 	}

@@ -119,11 +119,7 @@ func (o ours) prepare(ctx context.Context, parser *treesitter.Parser, c eval.Cas
 // begun is the end of a prefix that a prompt leaves out: the engine lets the word at the
 // cursor be written again (token healing).
 func (o ours) begun(prefix string, prompt []backend.TokenID) string {
-	var b []byte
-	for _, id := range prompt {
-		b = append(b, o.tok.Token(int32(id))...)
-	}
-	text := string(b)
+	text := string(tokenizer.Decode(o.tok, nil, prompt))
 	for n := range min(len(prefix), 64) {
 		at := len(prefix) - n
 		if strings.HasSuffix(text, prefix[max(0, at-100):at]) {

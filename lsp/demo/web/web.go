@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"embed"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"net"
 	"net/http"
@@ -18,15 +16,17 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"go.lsp.dev/jsonrpc2"
 	"go.uber.org/zap"
 
 	"github.com/seedling-lsp/seedling/lsp"
+	"github.com/seedling-lsp/seedling/lsp/serve"
 )
 
-// assets are the page, bundled from page/ by `npm run build` there.
+// page is what the browser loads: page.js is bundled from page/src by `npm run build` in page/.
 //
-//go:embed assets
-var assets embed.FS
+//go:embed assets page/src/index.html page/src/page.css
+var page embed.FS
 
 // Options of a playground.
 type Options struct {
@@ -82,7 +82,7 @@ func (p *playground) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer") // the address holds the token
 	h.Set("Cache-Control", "no-store")
-	if !loopback(r.Host) || foreign(r) {
+	if !serve.LocalHost(r.Host) || serve.ForeignPage(r) {
 		http.Error(w, "this page is for the machine that serves it", http.StatusForbidden)
 		return
 	}
@@ -103,31 +103,16 @@ func (p *playground) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rest == "" {
 		rest = "index.html"
 	}
-	b, err := fs.ReadFile(assets, path.Join("assets", path.Clean("/"+rest)))
+	b, err := page.ReadFile("assets/" + rest) // takes no path that leads elsewhere
+	if err != nil {
+		b, err = page.ReadFile("page/src/" + rest)
+	}
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
 	h.Set("Content-Type", mime.TypeByExtension(path.Ext(rest)))
 	_, _ = w.Write(b)
-}
-
-// loopback says whether a Host header names this machine in a way that no DNS answers.
-func loopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// foreign says whether a page of another origin asks. Typing the address is no page's doing.
-func foreign(r *http.Request) bool {
-	if o := r.Header.Get("Origin"); o != "" && o != "http://"+r.Host {
-		return true
-	}
-	site := r.Header.Get("Sec-Fetch-Site")
-	return site != "" && site != "none" && site != "same-origin"
 }
 
 // maxMessage bounds a message of the page, in bytes.
@@ -179,11 +164,15 @@ func toServer(ctx context.Context, c *websocket.Conn, to io.Writer) {
 	}
 }
 
-// toPage takes the header from each message of the server, until one side ends.
-func toPage(ctx context.Context, c *websocket.Conn, from io.Reader) {
-	r := newFrames(from)
+// toPage sends the page each message of the server, until one side ends.
+func toPage(ctx context.Context, c *websocket.Conn, from io.ReadWriteCloser) {
+	r := jsonrpc2.NewStream(from)
 	for {
-		b, err := r.next()
+		m, _, err := r.Read(ctx)
+		if err != nil {
+			return
+		}
+		b, err := jsonrpc2.EncodeMessage(m)
 		if err != nil {
 			return
 		}
@@ -192,5 +181,3 @@ func toPage(ctx context.Context, c *websocket.Conn, from io.Reader) {
 		}
 	}
 }
-
-var errFrame = errors.New("demo: malformed message of the server")

@@ -6,9 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,8 +22,8 @@ func (fixed) Generate(context.Context, engine.Request) (engine.Result, error) {
 	return engine.Result{Text: " ghost", Stop: "end", Tokens: 1, Forwards: 1}, nil
 }
 
-// serve starts a playground and gives its address.
-func serve(t *testing.T) *url.URL {
+// playing starts a playground and gives its address.
+func playing(t *testing.T) *url.URL {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	up, done := make(chan string, 1), make(chan error, 1)
@@ -85,7 +82,7 @@ func get(t *testing.T, u *url.URL, path string, header ...string) (int, string) 
 // TestGuard: the page is there for who has its whole address, and for no other page and no
 // other name of this machine.
 func TestGuard(t *testing.T) {
-	u := serve(t)
+	u := playing(t)
 	if code, body := get(t, u, u.Path); code != http.StatusOK || !strings.Contains(body, "page.js") {
 		t.Fatalf("%d: %.200s", code, body)
 	}
@@ -119,7 +116,7 @@ func TestGuard(t *testing.T) {
 
 // TestSocket: the page talks LSP with a server of its own, which ends with the page.
 func TestSocket(t *testing.T) {
-	u := serve(t)
+	u := playing(t)
 	ctx := context.Background()
 	c, _, err := websocket.Dial(ctx, "ws://"+u.Host+u.Path+"lsp", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://" + u.Host}}})
 	if err != nil {
@@ -165,37 +162,12 @@ func TestSocket(t *testing.T) {
 
 // TestPortTaken: a port that is in use is named in one clear error.
 func TestPortTaken(t *testing.T) {
-	u := serve(t)
+	u := playing(t)
 	port := 0
 	for _, d := range u.Port() {
 		port = 10*port + int(d-'0')
 	}
 	if err := Run(context.Background(), Options{Port: port}); err == nil || !strings.Contains(err.Error(), "--port") {
 		t.Errorf("%v", err)
-	}
-}
-
-// TestAssets: the committed bundle is what the sources give. Wants the packages of page/.
-func TestAssets(t *testing.T) {
-	if _, err := os.Stat("page/node_modules/esbuild"); err != nil {
-		t.Skip("npm ci --ignore-scripts in lsp/demo/web/page brings what bundles the page")
-	}
-	to := t.TempDir()
-	out, err := exec.Command("node", "page/build.mjs", to).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, name := range []string{"page.js", "index.html", "page.css", "LICENSES.txt"} {
-		want, err := os.ReadFile(filepath.Join(to, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(filepath.Join("assets", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("assets/%s is not what page/ gives: run npm run build there", name)
-		}
 	}
 }

@@ -1,5 +1,5 @@
 // Bundles the page into a folder: node build.mjs DIR
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -10,7 +10,6 @@ const { metafile } = await build({
   absWorkingDir: here, entryPoints: ['src/page.js'], outfile: join(to, 'page.js'), bundle: true, minify: true, format: 'iife',
   target: 'es2022', legalComments: 'none', logLevel: 'warning', metafile: true, write: true,
 });
-for (const f of ['index.html', 'page.css']) copyFileSync(join(here, 'src', f), join(to, f));
 // What is bundled asks for its licence to be kept.
 const packages = new Set(Object.keys(metafile.inputs).map((f) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(f)?.[1]).filter(Boolean));
 const texts = [...packages].sort().map((p) => {
