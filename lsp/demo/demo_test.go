@@ -12,6 +12,9 @@ import (
 type fixed struct{}
 
 func (fixed) Generate(_ context.Context, r engine.Request) (engine.Result, error) {
+	if r.Priority != engine.Typed { // the demo types: nobody asks by hand
+		return engine.Result{}, nil
+	}
 	r.Watch(engine.Step{Forward: 1, Cells: []engine.Cell{{Masked: true}, {Text: "x", Changed: true, Prob: 1}}})
 	return engine.Result{Text: " ghost", Stop: "end", Tokens: 1, Forwards: 1}, nil
 }

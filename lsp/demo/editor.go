@@ -86,7 +86,7 @@ func (e *editor) replace(ctx context.Context, from, to int, with string) error {
 
 // suggest asks for ghost text at the cursor.
 func (e *editor) suggest(ctx context.Context) ([]item, error) {
-	b, err := json.Marshal(map[string]any{"textDocument": map[string]any{"uri": e.uri}, "position": e.place(e.at), "context": map[string]any{"triggerKind": 1}})
+	b, err := json.Marshal(map[string]any{"textDocument": map[string]any{"uri": e.uri}, "position": e.place(e.at), "context": map[string]any{"triggerKind": 2}}) // as who types does
 	if err != nil {
 		return nil, err
 	}
