@@ -50,7 +50,7 @@ func open(t *testing.T, cmd *exec.Cmd) *session {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.call("initialize", map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "ed", "version": "1.19"},
+	s.call("initialize", map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{"experimental": map[string]any{"seedlingStatus": true}}, "clientInfo": map[string]any{"name": "ed", "version": "1.19"},
 		"initializationOptions": map[string]any{"minLogProb": 0, "invokedDeadlineMs": 60000}})
 	s.notify("initialized", map[string]any{})
 	return s

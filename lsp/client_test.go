@@ -29,6 +29,7 @@ type wireClient struct {
 	progress bool
 	// answers are its answers to requests of the server, by method; the others get null.
 	answers map[string]string
+	lacks   string // a method that the client does not know
 	// asked are those requests.
 	asked []reply
 	// notes are the notifications that came while waiting for answers.
@@ -144,7 +145,11 @@ func (w *wireClient) noted(r reply) bool {
 	switch {
 	case r.Method != "" && r.ID != nil:
 		w.asked = append(w.asked, r)
-		w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, r.ID, cmp.Or(w.answers[r.Method], "null")))
+		if w.lacks == r.Method {
+			w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}`, r.ID))
+		} else {
+			w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, r.ID, cmp.Or(w.answers[r.Method], "null")))
+		}
 	case r.Method != "":
 		w.notes = append(w.notes, r)
 	}
@@ -194,7 +199,7 @@ func (w *wireClient) call(method string, params any) reply {
 func (w *wireClient) hello(encoding string, options any) reply {
 	w.t.Helper()
 	r := w.call("initialize", map[string]any{"processId": nil, "rootUri": nil, "initializationOptions": options,
-		"capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}, "window": map[string]any{"workDoneProgress": w.progress}, "workspace": map[string]any{"configuration": w.answers != nil}}})
+		"capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}, "window": map[string]any{"workDoneProgress": w.progress}, "workspace": map[string]any{"configuration": w.answers != nil}, "experimental": map[string]any{"seedlingStatus": true}}})
 	w.notify("initialized", map[string]any{})
 	return r
 }

@@ -14,7 +14,7 @@ import (
 type editing struct {
 	versioned   bool // takes documentChanges, and so refuses an edit of another version
 	annotated   bool // shows change annotations and asks before it applies
-	applies     bool // takes workspace/applyEdit
+	applies     bool // says that it takes workspace/applyEdit
 	literals    bool // takes code actions, not only commands
 	resolves    bool // asks for the edit of a code action when it is chosen
 	keepsData   bool // sends a code action's data back

@@ -3,6 +3,7 @@ package lsp
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -71,15 +72,15 @@ func (s *Server) Completion(ctx context.Context, p *protocol.CompletionParams) (
 	if strings.Contains(g.Text, "\n") {
 		kind = protocol.CompletionItemKindSnippet
 	}
-	fence := "```"
-	for strings.Contains(insert, fence) {
-		fence += "`"
+	preview := &protocol.MarkupContent{Kind: protocol.MarkupKindPlainText, Value: insert}
+	if s.markdown {
+		preview = &protocol.MarkupContent{Kind: protocol.MarkupKindMarkdown, Value: fenced(language, insert)}
 	}
 	list.Items = append(list.Items, protocol.CompletionItem{
 		Label:            shortened(label, maxLabel),
 		Kind:             kind,
 		Detail:           protocol.NewOptional("Seedling"),
-		Documentation:    &protocol.MarkupContent{Kind: protocol.MarkupKindMarkdown, Value: fence + language + "\n" + insert + "\n" + fence},
+		Documentation:    preview,
 		SortText:         protocol.NewOptional("~"), // below what language servers know
 		FilterText:       protocol.NewOptional(firstLine(insert)),
 		InsertText:       protocol.NewOptional(insert),
@@ -89,6 +90,24 @@ func (s *Server) Completion(ctx context.Context, p *protocol.CompletionParams) (
 		Command:          s.accept(s.placed(s.offer(stats.Listed, doc, insert, len(word), true), from)),
 	})
 	return list, nil
+}
+
+// takesMarkdown says whether a client renders Markdown in the preview of an entry: it says so,
+// or gets plain text.
+func takesMarkdown(c protocol.ClientCapabilities) bool {
+	if c.TextDocument == nil || c.TextDocument.Completion == nil || c.TextDocument.Completion.CompletionItem == nil {
+		return false
+	}
+	return slices.Contains(c.TextDocument.Completion.CompletionItem.DocumentationFormat, protocol.MarkupKindMarkdown)
+}
+
+// fenced is code as Markdown.
+func fenced(language, code string) string {
+	fence := "```"
+	for strings.Contains(code, fence) {
+		fence += "`"
+	}
+	return fence + language + "\n" + code + "\n" + fence
 }
 
 // firstLine is a text up to its first line end.

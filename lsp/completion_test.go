@@ -65,7 +65,7 @@ func TestCompletionList(t *testing.T) {
 		}
 		return engine.Result{Text: text, Stop: "line", Tokens: 1}, nil
 	}), Options{})
-	if !w.start(`{"synchronization":{}}`, nil) {
+	if !w.start(`{"synchronization":{},"completion":{"completionItem":{"documentationFormat":["plaintext","markdown"]}}}`, nil) {
 		t.Fatal("the list is not offered")
 	}
 	w.open("package main\n\nfunc main() {\n\t😀fmt.Print\n}\n")
@@ -88,6 +88,22 @@ func TestCompletionList(t *testing.T) {
 		t.Errorf("command %q", it.Command.Command)
 	}
 	w.bye()
+}
+
+// A client that does not say that it renders Markdown is not shown its fences (Kate).
+func TestCompletionPreviewAsText(t *testing.T) {
+	for _, can := range []string{`{}`, `{"completion":{}}`, `{"completion":{"completionItem":{"documentationFormat":["plaintext"]}}}`} {
+		w := dial(t, generator(func(context.Context, engine.Request) (engine.Result, error) {
+			return engine.Result{Text: "ln(x)", Stop: "line", Tokens: 1}, nil
+		}), Options{})
+		w.start(can, nil)
+		w.open("package main\n\nfunc main() {\n\tfmt.Print\n}\n")
+		l := w.listed(3, 10)
+		if len(l.Items) != 1 || l.Items[0].Documentation.Kind != "plaintext" || l.Items[0].Documentation.Value != "Println(x)" {
+			t.Errorf("%s: %+v", can, l)
+		}
+		w.bye()
+	}
 }
 
 // The edit of a suggestion that writes the right of the cursor anew covers it, and one of

@@ -42,8 +42,6 @@ func (s *Server) runWriteFunction(ctx context.Context, arguments []json.RawMessa
 		return nil, refused("Seedling is " + turnedOff)
 	case gen == nil:
 		return nil, refused("the model is still loading: try again in a moment")
-	case !s.takes.applies:
-		return nil, refused("this editor takes no edits from a server (workspace/applyEdit)")
 	}
 	if reason := s.withheld(doc, set); reason != "" {
 		return nil, refused("nothing is written here: " + reason)
@@ -118,7 +116,12 @@ func (s *Server) deliver(ctx context.Context, doc *snapshot, edits []infill.Text
 		return false, errModified
 	}
 	edit := s.workspaceEdit(doc, edits, label, true)
+	// Asked also of a client that did not say that it takes edits: Kate does, and says nothing.
 	res, err := s.client.ApplyEdit(ctx, &protocol.ApplyWorkspaceEditParams{Label: &label, Edit: *edit})
+	var answer *jsonrpc2.Error
+	if errors.As(err, &answer) && answer.Code == jsonrpc2.MethodNotFound {
+		return false, refused("this editor takes no edits from a server (workspace/applyEdit)")
+	}
 	if err != nil {
 		return false, fmt.Errorf("the editor did not take the function: %w", err)
 	}

@@ -128,6 +128,27 @@ func TestWriteFunctionPlainly(t *testing.T) {
 	}
 }
 
+// TestWriteFunctionUnsaid: a client that does not say whether it takes edits is asked (Kate
+// takes them); one that cannot is told so in one sentence.
+func TestWriteFunctionUnsaid(t *testing.T) {
+	for _, can := range []bool{true, false} {
+		w := dial(t, says("return a + b\n}\n"), Options{})
+		w.answers = map[string]string{"workspace/applyEdit": `{"applied":true}`}
+		if !can {
+			w.lacks = "workspace/applyEdit"
+		}
+		w.greets(`{}`, nil)
+		w.open(stubText)
+		switch r := w.wait(w.writes(1, nil)); {
+		case can && (r.Error != nil || string(r.Result) != `{"applied":true}`):
+			t.Errorf("%s %+v", r.Result, r.Error)
+		case !can && (r.Error == nil || r.Error.Message != "this editor takes no edits from a server (workspace/applyEdit)"):
+			t.Errorf("%s %+v", r.Result, r.Error)
+		}
+		w.bye()
+	}
+}
+
 // TestWriteFunctionEnds: each way to end the writing ends it, says so, and leaves the
 // document alone.
 func TestWriteFunctionEnds(t *testing.T) {

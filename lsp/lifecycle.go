@@ -60,6 +60,8 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 		s.tells.files = w.DidChangeWatchedFiles != nil && is(w.DidChangeWatchedFiles.DynamicRegistration)
 	}
 	s.takes = editingOf(p.Capabilities)
+	s.follows = followsStatus(p.Capabilities.Experimental)
+	s.markdown = takesMarkdown(p.Capabilities)
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)
 	s.choose() // not before: what the client can do is written above without a lock

@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ const (
 	stateError = "error"
 )
 
-// Status is the content of the seedling/status notification, sent when it changes.
+// Status is the content of the seedling/status notification, sent when it changes to clients
+// that initialize with capabilities.experimental.seedlingStatus.
 type Status struct {
 	State   string  `json:"state"` // ready, busy, off, error
 	Message string  `json:"message,omitempty"`
@@ -86,11 +88,23 @@ func (s *Server) status(change func(*statusState)) {
 		return
 	}
 	st.told = now
-	if err := s.conn.Notify(s.wire, "seedling/status", rawJSON(now)); err != nil {
-		s.log.Debug("status", zap.Error(err))
-		return
+	if s.follows {
+		if err := s.conn.Notify(s.wire, "seedling/status", rawJSON(now)); err != nil {
+			s.log.Debug("status", zap.Error(err))
+			return
+		}
 	}
 	s.tellCopilot(now)
+}
+
+// followsStatus says whether a client wants seedling/status, by its experimental capabilities.
+// Others are not sent it: Emacs' lsp-mode warns of every notification that it does not know.
+func followsStatus(experimental protocol.LSPAny) bool {
+	var e struct {
+		SeedlingStatus bool `json:"seedlingStatus"`
+	}
+	raw, err := json.Marshal(experimental)
+	return err == nil && json.Unmarshal(raw, &e) == nil && e.SeedlingStatus
 }
 
 // tell writes to the client's log.

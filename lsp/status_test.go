@@ -271,3 +271,19 @@ func TestDebounce(t *testing.T) {
 		}
 	})
 }
+
+// Only clients that ask for it are told the status: Emacs' lsp-mode warns of every
+// notification that it does not know.
+func TestStatusIsForThoseWhoAsk(t *testing.T) {
+	w := dial(t, generator(func(context.Context, engine.Request) (engine.Result, error) {
+		return engine.Result{Text: "x", Stop: "end"}, nil
+	}), Options{})
+	w.greets(`{}`, nil)
+	w.open(oneFunc)
+	w.wait(w.inline(3, 1))
+	w.call("shutdown", nil)
+	if states := w.states(); len(states) != 0 {
+		t.Errorf("told %v unasked", states)
+	}
+	w.notify("exit", nil)
+}

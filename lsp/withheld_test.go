@@ -69,7 +69,7 @@ func projectOf(t *testing.T, g Generator, capabilities map[string]any, files map
 	tree(t, root, files)
 	w = dial(t, g, Options{})
 	w.answers = map[string]string{}
-	w.call("initialize", map[string]any{"processId": nil, "rootUri": uri.File(root), "capabilities": map[string]any{"workspace": capabilities}})
+	w.call("initialize", map[string]any{"processId": nil, "rootUri": uri.File(root), "capabilities": map[string]any{"workspace": capabilities, "experimental": map[string]any{"seedlingStatus": true}}})
 	w.notify("initialized", map[string]any{})
 	open := map[string]bool{}
 	ask = func(name string) bool {

@@ -259,7 +259,8 @@ const uri = "file:///p/a.go"
 func (e *editor) hello() {
 	e.t.Helper()
 	if m := e.call("initialize", map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{"general": map[string]any{"positionEncodings": []string{"utf-16"}},
-		"workspace": map[string]any{"didChangeConfiguration": map[string]any{"dynamicRegistration": true}}}}); m.Error != nil {
+		"experimental": map[string]any{"seedlingStatus": true},
+		"workspace":    map[string]any{"didChangeConfiguration": map[string]any{"dynamicRegistration": true}}}}); m.Error != nil {
 		e.t.Fatalf("initialize: %+v", m.Error)
 	}
 	e.notify("initialized", map[string]any{})

@@ -66,6 +66,14 @@ export class Server implements vscode.Disposable {
     this.log.info(`Starting ${found.file} (${found.by})`);
     const client = new LanguageClient('seedling', 'Seedling', { command: found.file, args: ['lsp'] }, this.options());
     this.client = client;
+    client.registerFeature({
+      fillClientCapabilities: (c) => {
+        c.experimental = { ...(c.experimental as object | undefined), seedlingStatus: true };
+      },
+      initialize: () => {},
+      getState: () => ({ kind: 'static' }),
+      clear: () => {},
+    });
     client.onNotification('seedling/status', (s: ServerStatus) => this.status.set(stateOf(s), s.message, s));
     client.onDidChangeState(({ newState }) => {
       if (this.client !== client) {

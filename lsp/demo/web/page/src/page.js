@@ -40,7 +40,7 @@ const isDark = matchMedia('(prefers-color-scheme: dark)').matches;
 const client = new LSPClient({
   rootUri: null,
   extensions: [{
-    clientCapabilities: { textDocument: { inlineCompletion: { dynamicRegistration: false } } },
+    clientCapabilities: { textDocument: { inlineCompletion: { dynamicRegistration: false } }, experimental: { seedlingStatus: true } },
     notificationHandlers: {
       'seedling/canvas': (_, c) => (showCanvas(c), true),
       'seedling/status': (_, s) => ((by('state').textContent = s.message ? `${s.state}: ${s.message}` : `${s.state}, model ${s.model}`), true),
