@@ -3,8 +3,10 @@ package lsp
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +45,7 @@ type library struct {
 	read    map[string]time.Time // roots, and when
 	files   map[string]fileState // by path
 	open    map[uri.URI]int32    // versions of open documents
+	paths   []string             // of files, for others than the reader; under mu
 	done    sync.WaitGroup
 	index   *infill.Index // empty unless scope.index
 	pace    time.Duration // that passes after each file
@@ -86,6 +89,7 @@ func (s *Server) study(gen Generator, doc *snapshot, set Settings) {
 		defer l.done.Done()
 		l.update(s.wire, s, m, doc, set)
 		l.mu.Lock()
+		l.paths = slices.Collect(maps.Keys(l.files))
 		l.running = false
 		l.mu.Unlock()
 	}()
@@ -247,6 +251,13 @@ func skipped(name string) bool {
 func (s *Server) ignoredFolder(folder string, set Settings) bool {
 	line, _ := s.ignores.why(filepath.Join(folder, "x"), s.folders.holding(folder), !set.Gitignored)
 	return line != ""
+}
+
+// known are the files that are remembered, open ones aside, in no order.
+func (l *library) known() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.paths)
 }
 
 // wait returns when nothing is read any more.

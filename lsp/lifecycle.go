@@ -61,6 +61,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	}
 	s.takes = editingOf(p.Capabilities)
 	s.follows = followsStatus(p.Capabilities.Experimental)
+	s.elsewhere = takesEditsElsewhere(p.Capabilities.Experimental)
 	s.markdown = takesMarkdown(p.Capabilities)
 	s.trace(p.Trace)
 	s.phase.Store(phaseUp)

@@ -82,10 +82,11 @@ type Server struct {
 	tells    struct { // what the client tells of when it is asked to; likewise
 		configuration, files bool
 	}
-	takes    editing         // what the client does with edits; likewise
-	follows  bool            // the client wants seedling/status; likewise
-	markdown bool            // the client renders Markdown in the previews of entries; likewise
-	wire     context.Context // ends with the connection
+	takes     editing         // what the client does with edits; likewise
+	elsewhere bool            // the client goes to next edits of other files; likewise
+	follows   bool            // the client wants seedling/status; likewise
+	markdown  bool            // the client renders Markdown in the previews of entries; likewise
+	wire      context.Context // ends with the connection
 
 	pulling sync.Mutex    // held while the client is asked for its settings
 	pushed  atomic.Uint64 // settings that came unasked

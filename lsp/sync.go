@@ -12,7 +12,7 @@ func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParam
 	d := p.TextDocument
 	s.asked.outdate(d.URI, errModified)
 	s.docs.drop(d.URI) // some clients open anew without closing
-	s.next.forget(d.URI)
+	s.next.opened(d.URI)
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
 	s.latest.touch(d.URI)
 	s.suspectSoon(d.URI, 0)

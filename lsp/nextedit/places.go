@@ -13,15 +13,19 @@ import (
 const maxPlaces = 50
 
 // Places finds what a change wants elsewhere: in the changed document, in the order in
-// which a person comes to it going on from the edit, and in others, by their index.
-func Places(c Change, others []Document) (own []Edit, more map[int][]Edit) {
+// which a person comes to it going on from the edit, and in others, by their index. It asks
+// for others once, and only if the change can matter to them: those that hold a text. nil:
+// there are none.
+func Places(c Change, others func(text string) []Document) (own []Edit, more map[int][]Edit) {
 	if !c.small() {
 		return nil, nil
 	}
 	f := finder{c: c, before: read(c.Before), after: read(c.After)}
 	f.find()
-	for i, o := range others {
-		f.elsewhere(i, o)
+	if text := f.outward(); text != "" && others != nil {
+		for i, o := range others(text) {
+			f.elsewhere(i, o)
+		}
 	}
 	return f.order(f.own), f.more
 }

@@ -112,7 +112,7 @@ func play(t *testing.T, name string, docs []txtar.File) string {
 		c.Before, c.After = parsed(t, p, path, head+old+tail), parsed(t, p, path, head+new+tail)
 		c.Start, c.OldEnd, c.NewEnd = Difference(c.Before.Text, c.After.Text)
 	}
-	own, more := Places(c, others)
+	own, more := Places(c, func(string) []Document { return others })
 	got := "nothing\n"
 	if len(own) > 0 {
 		got = marked(c.After.Text, own)
@@ -194,7 +194,7 @@ func FuzzPlaces(f *testing.F) {
 		}
 		c := Change{Before: parsed(t, p, "a"+ext, text), After: parsed(t, p, "a"+ext, after)}
 		c.Start, c.OldEnd, c.NewEnd = Difference(text, after)
-		own, more := Places(c, []Document{c.After})
+		own, more := Places(c, func(string) []Document { return []Document{c.After} })
 		for i, edits := range [][]Edit{own, more[0]} {
 			slices.SortFunc(edits, func(a, b Edit) int { return int(a.Start - b.Start) })
 			end := treesitter.ByteOffset(0)

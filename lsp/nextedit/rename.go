@@ -131,6 +131,20 @@ func (f *finder) members(r reading, propose func(treesitter.Range, string)) {
 	}
 }
 
+// outward is the text that other documents may hold for the same, or nothing: the name of
+// what can be seen from them, or a literal.
+func (f *finder) outward() string {
+	switch n := f.renamed; {
+	case n != nil && n.Kind != treesitter.Member && n.Binding >= 0 && (n.Scope.Start > 0 || int(n.Scope.End) < len(f.before.Text)) && !f.topLevel(n.Scope):
+		return "" // a local one
+	case n != nil:
+		return f.old
+	case f.literal != nil:
+		return f.literal.old
+	}
+	return ""
+}
+
 // elsewhere looks in another document for what the change was found to be.
 func (f *finder) elsewhere(i int, o Document) {
 	if o.Language != f.c.After.Language || o.Tree == nil || f.c.After.Language == treesitter.Text {
@@ -168,9 +182,6 @@ func (f *finder) renameElsewhere(r reading, propose func(treesitter.Range, strin
 		}
 		f.membersElsewhere(r, propose, func(treesitter.Name) bool { return true })
 		return
-	}
-	if n.Binding >= 0 && (n.Scope.Start > 0 || int(n.Scope.End) < len(f.before.Text)) && !f.topLevel(n.Scope) {
-		return // a local one
 	}
 	free := func(m treesitter.Name) bool {
 		return !m.Short && !treesitter.BoundAt(r.Text, r.names, f.new, m.Start)

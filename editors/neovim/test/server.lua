@@ -32,9 +32,12 @@ T.before = {
   '}',
 }
 
-local function editor(lines, name)
+local function editor(lines, name, others)
   local dir = vim.fn.tempname()
   vim.fn.mkdir(dir, 'p')
+  for other, text in pairs(others or {}) do
+    vim.fn.writefile(text, dir .. '/' .. other)
+  end
   local file = dir .. '/' .. (name or 'load.go')
   vim.fn.writefile(lines or T.before, file)
   local e = T.editor(start, program, file)
@@ -132,6 +135,44 @@ T.test('real: the next edit', function()
   end
   T.eventually('all renamed', function()
     return not e:lines():find('count', 1, true)
+  end)
+end)
+
+T.test('real: the next edit in a file that is not open', function()
+  -- A project: Neovim 0.10 starts a server for each file that belongs to none.
+  local e = editor({ 'package a', '', 'func total(n int) int { return n }', '' }, 'total.go', { ['go.mod'] = { 'module a' }, ['use.go'] = { 'package a', '', 'var b = total(1)' } })
+  local there = [[
+    local ns = vim.api.nvim_create_namespace('seedling.nextedit')
+    return vim.inspect(vim.api.nvim_buf_get_extmarks(0, ns, 0, -1, { details = true }))
+  ]]
+  local found
+  for _ = 1, 30 do -- the files of the folder are read once something was asked
+    e:type('Goif ')
+    e:settle()
+    vim.wait(200)
+    e:type('<Esc>u3G0ftcwsum<Esc>')
+    e:settle()
+    found = vim.wait(700, function()
+      return e:lua(there):find('use.go:3', 1, true) ~= nil
+    end, 20)
+    if found then
+      break
+    end
+    e:type('u')
+    e:settle()
+  end
+  T.equal(found, true, e:lua(there))
+  e:type('<M-n>')
+  T.eventually('the other file, and its place', function()
+    return e:lua('return vim.fn.expand("%:t")') == 'use.go' and e:lua(there):find('sum', 1, true)
+  end)
+  for _ = 1, 4 do
+    e:type('<M-n>')
+    e:settle()
+    vim.wait(100)
+  end
+  T.eventually('it is renamed', function()
+    return e:lines():find('var b = sum(1)', 1, true)
   end)
 end)
 

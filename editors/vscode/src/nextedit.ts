@@ -6,7 +6,7 @@ const method = 'textDocument/copilotInlineEdit';
 
 interface InlineEdit {
   text: string;
-  textDocument: { uri: string; version: number };
+  textDocument: { uri: string; version: number | null }; // null: of a file that is not open
   range: { start: { line: number; character: number }; end: { line: number; character: number } };
   command?: { command: string; arguments?: unknown[] };
 }
@@ -88,6 +88,9 @@ export class NextEdit implements vscode.Disposable {
       const shown = await vscode.window.showTextDocument(edit.uri);
       shown.selection = new vscode.Selection(edit.range.start, edit.range.start);
       shown.revealRange(edit.range, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+      if (edit.of.textDocument.version === null) {
+        return this.ask(); // the file was not open: the server says again what it wants, of its text now
+      }
       this.draw();
       return;
     }

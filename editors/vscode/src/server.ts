@@ -68,7 +68,7 @@ export class Server implements vscode.Disposable {
     this.client = client;
     client.registerFeature({
       fillClientCapabilities: (c) => {
-        c.experimental = { ...(c.experimental as object | undefined), seedlingStatus: true };
+        c.experimental = { ...(c.experimental as object | undefined), seedlingStatus: true, seedlingNextEditsElsewhere: true };
       },
       initialize: () => {},
       getState: () => ({ kind: 'static' }),

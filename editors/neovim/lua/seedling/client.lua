@@ -117,7 +117,7 @@ local function config()
   -- Said also where Neovim itself draws none: this plugin does, and the server need not offer
   -- the same as entries of the completion list.
   capabilities.textDocument.inlineCompletion = capabilities.textDocument.inlineCompletion or { dynamicRegistration = false }
-  capabilities.experimental = vim.tbl_extend('force', capabilities.experimental or {}, { seedlingStatus = true })
+  capabilities.experimental = vim.tbl_extend('force', capabilities.experimental or {}, { seedlingStatus = true, seedlingNextEditsElsewhere = true })
   local c = {
     name = 'seedling',
     cmd = o.cmd,

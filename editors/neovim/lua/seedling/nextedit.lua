@@ -6,7 +6,7 @@ local api = vim.api
 local client = require('seedling.client')
 local namespace = api.nvim_create_namespace('seedling.nextedit')
 
-local offered = {} ---@type table<integer, {tick: integer, edits: table[], client: integer}>
+local offered = {} ---@type table<integer, {tick: integer, edits: table[], elsewhere: table?, client: integer}>
 
 local function forget(buf)
   offered[buf] = nil
@@ -35,6 +35,18 @@ local function show(buf, c, edits)
   end
 end
 
+-- Nothing is left to do here: the way to the next file stands behind the cursor's line.
+local function show_elsewhere(buf, e)
+  api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
+  local name = vim.fs.basename(vim.uri_to_fname(e.textDocument.uri))
+  api.nvim_buf_set_extmark(buf, namespace, api.nvim_win_get_cursor(0)[1] - 1, 0, {
+    virt_text = { { ('→ %s:%d'):format(name, e.range.start.line + 1), 'SeedlingGhost' } },
+    virt_text_pos = 'eol',
+  })
+end
+
+local awaited ---@type string? the file that was jumped to before a client was attached to it
+
 local function ask(buf)
   local c = client.of(buf)
   if not c or api.nvim_get_current_buf() ~= buf then
@@ -47,14 +59,22 @@ local function ask(buf)
     if err or not result or not api.nvim_buf_is_valid(buf) or api.nvim_buf_get_changedtick(buf) ~= tick then
       return
     end
-    local here = {}
+    local here, elsewhere = {}, nil
     for _, e in ipairs(result.edits or {}) do
       if e.textDocument.uri == vim.uri_from_bufnr(buf) then
         here[#here + 1] = e
+      else
+        elsewhere = elsewhere or e
       end
     end
-    if #here == 0 then
+    if #here == 0 and not elsewhere then
       return forget(buf)
+    end
+    if #here == 0 then
+      offered[buf] = { tick = tick, edits = {}, elsewhere = elsewhere, client = c.id }
+      show_elsewhere(buf, elsewhere)
+      api.nvim_exec_autocmds('User', { pattern = 'SeedlingNextEdit', modeline = false })
+      return
     end
     offered[buf] = { tick = tick, edits = here, client = c.id }
     show(buf, c, here)
@@ -71,6 +91,18 @@ function M.go()
   if not o or not c or api.nvim_buf_get_changedtick(buf) ~= o.tick then
     vim.notify('Seedling: no next edit here')
     return false
+  end
+  if #o.edits == 0 then
+    local e = o.elsewhere
+    forget(buf)
+    awaited = e.textDocument.uri
+    vim.lsp.util.show_document({ uri = e.textDocument.uri, range = e.range }, c.offset_encoding, { focus = true })
+    local there = api.nvim_get_current_buf()
+    if client.of(there) then
+      awaited = nil
+      ask(there)
+    end
+    return true
   end
   local row, col = unpack(api.nvim_win_get_cursor(0))
   local best, far
@@ -95,6 +127,12 @@ function M.go()
 end
 
 function M.attach(buf)
+  if awaited == vim.uri_from_bufnr(buf) then
+    awaited = nil
+    vim.schedule(function() -- after the server was told of the text
+      ask(buf)
+    end)
+  end
   local group = api.nvim_create_augroup('seedling.nextedit.' .. buf, {})
   api.nvim_create_autocmd({ 'InsertLeave', 'TextChanged' }, {
     group = group,
