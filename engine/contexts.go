@@ -20,6 +20,8 @@ type contexts struct {
 	max  int // sequences
 	held []*held
 	time uint64 // of use, for the least recent
+
+	opened, evicted int
 }
 
 // held is one sequence. tokens is what it holds, no more and no less.
@@ -70,6 +72,7 @@ func (c *contexts) find(tokens []backend.TokenID, document string) (*held, error
 					h.tokens = slices.Clone(best.tokens)
 				}
 				c.held = append(c.held, h)
+				c.opened++
 				return c.cut(h, common*b2i(from != backend.Root), document)
 			}
 			if !errors.Is(err, backend.ErrFull) || len(c.held) == 0 {
@@ -83,6 +86,7 @@ func (c *contexts) find(tokens []backend.TokenID, document string) (*held, error
 		if err := c.drop(oldest); err != nil {
 			return nil, err
 		}
+		c.evicted++
 	}
 }
 

@@ -142,18 +142,29 @@ func (e *Engine) Edit(ctx context.Context, req EditRequest) (EditResult, error) 
 	defer e.queue.leave(t)
 	if err := t.wait(req.Deadline); err != nil {
 		if errors.Is(err, errLate) {
+			e.counts.answered(Result{Stop: denoise.Deadline.String()})
 			return EditResult{Late: true}, nil
 		}
+		e.counts.ended(true)
 		return EditResult{}, err
 	}
 	res, err := e.edit(t.ctx, req)
-	if err == nil || t.ctx.Err() != nil || errors.Is(err, ErrRegion) {
-		return res, err
+	if err != nil && t.ctx.Err() == nil && !errors.Is(err, ErrRegion) {
+		if err = e.fallBack(err); err == nil {
+			res, err = e.edit(t.ctx, req)
+		}
 	}
-	if err = e.fallBack(err); err != nil {
+	e.counts.holds(e.device.contexts)
+	if err != nil {
+		e.counts.ended(t.ctx.Err() != nil)
 		return EditResult{}, err
 	}
-	return e.edit(t.ctx, req)
+	as := Result{ContextTokens: res.ContextTokens, CachedTokens: res.CachedTokens, Forwards: res.Forwards, Denoise: res.Spent}
+	if res.Late {
+		as.Stop = denoise.Deadline.String()
+	}
+	e.counts.answered(as)
+	return res, nil
 }
 
 // edit is Edit on the device, which is the caller's until it returns.

@@ -45,6 +45,7 @@ type Engine struct {
 	recall       recall
 	memory       *memory.Store // of other documents; nil: none
 	surroundings surroundings
+	counts       counts
 	close        func() error
 
 	// device is owned by the request that the queue lets through.

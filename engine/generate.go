@@ -41,6 +41,7 @@ func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
 	req.Score = req.Score || req.MinLogProb != 0 || req.Candidates > 1
 	if res, ok := e.recall.find(req); ok {
 		e.queue.answered(req.Document, req.Priority)
+		e.counts.recalled()
 		return res, nil
 	}
 	t, err := e.queue.join(ctx, req.Document, req.Priority)
@@ -51,18 +52,26 @@ func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
 	w := encode(e.model.Tokenizer, req, e.model.Config.MaxPositions, req.MaxTokens, e.model.Config.Seedling.Plain)
 	if err := t.wait(req.Deadline); err != nil {
 		if errors.Is(err, errLate) {
-			return Result{Stop: denoise.Deadline.String()}, nil
+			res := Result{Stop: denoise.Deadline.String()}
+			e.counts.answered(res)
+			return res, nil
 		}
+		e.counts.ended(true)
 		return Result{}, err
 	}
 	res, err := e.serve(t.ctx, req, w)
-	if err == nil || t.ctx.Err() != nil {
-		return res, err
+	if err != nil && t.ctx.Err() == nil {
+		if err = e.fallBack(err); err == nil {
+			res, err = e.serve(t.ctx, req, w)
+		}
 	}
-	if err = e.fallBack(err); err != nil {
+	e.counts.holds(e.device.contexts)
+	if err != nil {
+		e.counts.ended(t.ctx.Err() != nil)
 		return Result{}, err
 	}
-	return e.serve(t.ctx, req, w)
+	e.counts.answered(res)
+	return res, nil
 }
 
 // fallBack puts the fallback in the place of a backend that failed. It gives an error

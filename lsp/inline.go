@@ -161,6 +161,9 @@ func (s *Server) generate(ctx context.Context, gen Generator, r engine.Request) 
 	s.calm()
 	s.log.Debug("completed", zap.Duration("took", took), zap.Int("tokens", res.Tokens), zap.Int("forwards", res.Forwards),
 		zap.Int("context", res.ContextTokens), zap.Int("cached", res.CachedTokens), zap.String("stop", res.Stop))
+	if c, ok := gen.(interface{ Stats() engine.Stats }); ok && s.log.Core().Enabled(zap.DebugLevel) {
+		s.log.Debug("so far", zap.Stringer("engine", c.Stats()))
+	}
 	return res, nil
 }
 
