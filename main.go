@@ -37,6 +37,7 @@ import (
 	"github.com/seedling-lsp/seedling/engine/cpu"
 	"github.com/seedling-lsp/seedling/engine/denoise"
 	"github.com/seedling-lsp/seedling/engine/eval"
+	"github.com/seedling-lsp/seedling/engine/eval/replay"
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/tokenizer"
 	"github.com/seedling-lsp/seedling/engine/train"
@@ -954,8 +955,29 @@ func (v *evalMemoryCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type benchCmd struct {
-	Plan string `enum:",h20,h100,h200" default:"" help:"Instead: what a card should reach with an 8 B model, modelled: h20, h100 or h200."`
-	JSON bool   `name:"json" help:"Print JSON."`
+	Replay string `placeholder:"DIR" help:"Type the editing sessions of this git repository's history (or a script that --record kept); default: some of this project's own, in the binary."`
+	Keys   int    `default:"1000" help:"Keys to type at the most."`
+	Decode string `enum:"diffusion,verify,causal" default:"verify" help:"How the keys' suggestions are decoded: diffusion, verify, causal."`
+	Record string `placeholder:"FILE" type:"path" help:"Instead: keep what --replay would type as a script, of files up to 12 KB. It holds their text."`
+	Plan   string `enum:",h20,h100,h200" default:"" help:"Instead: what a card should reach with an 8 B model, modelled: h20, h100 or h200."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+// script is what the bench types.
+func (b *benchCmd) script(ctx context.Context) (replay.Script, error) {
+	switch info, err := os.Stat(b.Replay); {
+	case b.Replay == "":
+		return replay.Builtin()
+	case err != nil:
+		return replay.Script{}, fmt.Errorf("--replay: %w", err)
+	case !info.IsDir():
+		return replay.Read(b.Replay)
+	}
+	bounds := replay.Bounds{Keys: b.Keys}
+	if b.Record != "" {
+		bounds.FileSize = 12 << 10
+	}
+	return replay.Record(ctx, b.Replay, bounds)
 }
 
 func (b *benchCmd) Run(ctx context.Context, c *cli) error {
@@ -963,7 +985,20 @@ func (b *benchCmd) Run(ctx context.Context, c *cli) error {
 		fmt.Print(cuda.PlanTable(cuda.Cards[b.Plan]))
 		return nil
 	}
-	rep, err := c.bench(ctx)
+	script, err := b.script(ctx)
+	if err != nil {
+		return err
+	}
+	if b.Record != "" {
+		return script.Write(b.Record)
+	}
+	mode := denoise.Verify
+	for _, m := range eval.Modes {
+		if m.Name == b.Decode {
+			mode = m.Mode
+		}
+	}
+	rep, err := c.bench(ctx, script, b.Keys, mode)
 	if err != nil {
 		return err
 	}
@@ -974,7 +1009,8 @@ func (b *benchCmd) Run(ctx context.Context, c *cli) error {
 	return nil
 }
 
-func (c *cli) bench(ctx context.Context) (*eval.BenchReport, error) {
+// bench measures the machine, passes, lines, and then up to so many keys of a script.
+func (c *cli) bench(ctx context.Context, script replay.Script, keys int, mode denoise.Mode) (*eval.BenchReport, error) {
 	var rep eval.BenchReport
 	e, m, err := c.engine()
 	if err != nil {
@@ -1001,7 +1037,19 @@ func (c *cli) bench(ctx context.Context) (*eval.BenchReport, error) {
 	if err := eval.BenchForward(ctx, m.device, m.weights.Config, &rep); err != nil {
 		return nil, err
 	}
-	return &rep, eval.BenchReplay(ctx, e, &rep)
+	if err := eval.BenchLines(ctx, e, &rep); err != nil {
+		return nil, err
+	}
+	bar := progress(keys, "keys")
+	opt := replay.Options{Decode: mode, MinLogProb: lsp.DefaultSettings().MinLogProb, Keys: keys, Progress: func(n int) { bar.Set(n) }}
+	rep.Keystroke, err = replay.Run(ctx, e, script, opt)
+	bar.Finish()
+	if err != nil {
+		return nil, err
+	}
+	rep.Cache = e.Stats()
+	rep.RSS = eval.ResidentMB()
+	return &rep, nil
 }
 
 type doctorCmd struct{}
@@ -1027,17 +1075,23 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 		return fmt.Errorf("model %s: %w", name, err)
 	}
 	fmt.Printf("model      %s: %.1f M weights, %d layers of %d, %d tokens, context %d\n", name, float64(w.Parameters())/1e6, w.Config.NumLayers, w.Config.HiddenSize, w.Config.VocabSize, w.Config.MaxPositions)
-	rep, err := c.bench(ctx)
+	script, err := replay.Builtin()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("speed      a keystroke takes %.1f ms (p50) to %.1f ms (p95); a line %.1f ms\n", rep.Keystroke.P50, rep.Keystroke.P95, rep.Line.Diffusion)
+	rep, err := c.bench(ctx, script, 400, denoise.Verify)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("speed      a keystroke takes %.1f ms (p50) to %.1f ms (p95); a line %.1f ms\n", rep.Keystroke.P50, rep.Keystroke.P95, rep.Line.Verify)
 	if rep.Keystroke.P95 > 100 {
 		fmt.Println("           that is slow: another program may use the cores, or --threads is too low")
 	}
 	if cpu.Detect()[0] == "portable" {
 		fmt.Println("           only portable kernels: no AVX2 here, expect several times the latency of other machines")
 	}
+	fmt.Printf("cache      of the contexts that %d keys needed, %.1f %% of the tokens were there; %.0f %% of the answers were there from the key before\n", rep.Keystroke.N, 100*rep.Keystroke.Cached, 100*rep.Keystroke.Recalled)
+	fmt.Printf("           the engine in all: %v\n", rep.Cache)
 	fmt.Printf("memory     %.0f MB\n", rep.RSS)
 	fmt.Println("all is well: point your editor at `seedling lsp`")
 	return nil

@@ -12,12 +12,13 @@ import (
 	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/engine/eval/replay"
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
 
-// benchSource is the file that the replay types in: one of this package's own.
+// benchSource is the file whose lines are completed: one of this package's own.
 //
 //go:embed cases.go
 var benchSource string
@@ -44,14 +45,8 @@ type BenchReport struct {
 		Canvas16 float64 `json:"canvas16_ms"`
 		Canvas32 float64 `json:"canvas32_ms"`
 	} `json:"forward"`
-	Keystroke struct {
-		P50           float64 `json:"p50_ms"`
-		P95           float64 `json:"p95_ms"`
-		P99           float64 `json:"p99_ms"`
-		Forwards      float64 `json:"forwards"`       // mean a keystroke
-		ContextTokens float64 `json:"context_tokens"` // mean, read anew a keystroke
-	} `json:"keystroke"`
-	Line struct {
+	Keystroke replay.Report `json:"keystroke"`
+	Line      struct {
 		Diffusion float64 `json:"diffusion_ms"`
 		Verify    float64 `json:"verify_ms"`
 		Causal    float64 `json:"causal_ms"`
@@ -61,7 +56,8 @@ type BenchReport struct {
 		Verify    float64 `json:"verify"`
 		Causal    float64 `json:"causal"`
 	} `json:"tokens_per_second"`
-	RSS float64 `json:"rss_mb"`
+	Cache engine.Stats `json:"cache"` // of the whole run
+	RSS   float64      `json:"rss_mb"`
 }
 
 // benchContext is the depth of context at which single passes are timed.
@@ -117,9 +113,8 @@ func BenchForward(ctx context.Context, b backend.Backend, c model.Config, rep *B
 	return nil
 }
 
-// BenchReplay types 160 characters into a real file, asking after each, and completes
-// 24 lines in every mode.
-func BenchReplay(ctx context.Context, g Generator, rep *BenchReport) error {
+// BenchLines completes 24 lines of a real file in every mode, behind a context that is read.
+func BenchLines(ctx context.Context, g Generator, rep *BenchReport) error {
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
 	ask := func(text string, at int, id string, mode denoise.Mode) (engine.Result, float64, error) {
@@ -141,28 +136,6 @@ func BenchReplay(ctx context.Context, g Generator, rep *BenchReport) error {
 		return res, time.Since(start).Seconds() * 1000, err
 	}
 	text := benchSource
-	at := strings.Index(text, "drawn := 0")
-	if at < 0 {
-		return fmt.Errorf("bench: the bundled file has no place to type at")
-	}
-	const typed = 160
-	var ms []float64
-	forwards, fresh := 0, 0
-	for i := range typed + 1 {
-		doc := text[:at+i] + text[at+typed:]
-		res, t, err := ask(doc, at+i, "typing", denoise.Diffusion)
-		if err != nil {
-			return fmt.Errorf("bench: %w", err)
-		}
-		if i == 0 {
-			continue // the first one reads the whole context
-		}
-		ms = append(ms, t)
-		forwards += res.Forwards
-		fresh += res.ContextTokens - res.CachedTokens
-	}
-	rep.Keystroke.P50, rep.Keystroke.P95, rep.Keystroke.P99 = percentile(ms, 0.5), percentile(ms, 0.95), percentile(ms, 0.99)
-	rep.Keystroke.Forwards, rep.Keystroke.ContextTokens = float64(forwards)/float64(len(ms)), float64(fresh)/float64(len(ms))
 	for _, m := range Modes {
 		var ms []float64
 		tokens, sec := 0, 0.0
@@ -199,12 +172,11 @@ func BenchReplay(ctx context.Context, g Generator, rep *BenchReport) error {
 			rep.Line.Causal, rep.TokensPerSecond.Causal = percentile(ms, 0.5), rate
 		}
 	}
-	rep.RSS = residentMB()
 	return nil
 }
 
-// residentMB is the memory in use, 0 where the system does not tell.
-func residentMB() float64 {
+// ResidentMB is the memory in use, 0 where the system does not tell.
+func ResidentMB() float64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0

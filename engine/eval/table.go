@@ -68,12 +68,10 @@ func (r *BenchReport) Table() string {
 peak        fp32 %.0f GFLOP/s   int8 %.0f Gop/s   memory %.1f GB/s
 int8 GEMM   8 rows %.0f %%   16 rows %.0f %%   32 rows %.0f %% of the int8 peak
 forward     context 1: %.2f ms   canvas 8: %.2f   16: %.2f   32: %.2f   (after %d tokens)
-keystroke   p50 %.1f ms   p95 %.1f   p99 %.1f   (%.1f forwards, %.1f context tokens each)
 line        diffusion %.1f ms   verify %.1f   causal %.1f
 tokens/s    diffusion %.0f   verify %.0f   causal %.0f
 memory      %.0f MB
 `, r.Model, r.Backend, r.Threads, r.Peak.FP32, r.Peak.Int8, r.Peak.Memory, 100*r.GEMM.M8, 100*r.GEMM.M16, 100*r.GEMM.M32,
 		r.Forward.Context1, r.Forward.Canvas8, r.Forward.Canvas16, r.Forward.Canvas32, benchContext,
-		r.Keystroke.P50, r.Keystroke.P95, r.Keystroke.P99, r.Keystroke.Forwards, r.Keystroke.ContextTokens,
-		r.Line.Diffusion, r.Line.Verify, r.Line.Causal, r.TokensPerSecond.Diffusion, r.TokensPerSecond.Verify, r.TokensPerSecond.Causal, r.RSS)
+		r.Line.Diffusion, r.Line.Verify, r.Line.Causal, r.TokensPerSecond.Diffusion, r.TokensPerSecond.Verify, r.TokensPerSecond.Causal, r.RSS) + r.Keystroke.Table()
 }
