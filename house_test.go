@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"cuda":                 {"engine/backend", "engine/model", "cuda/driver", "cuda/kernels"},
 	"cuda/driver":          {"cuda/ptx"},
 	"cuda/kernels":         {},
+	"cuda/ptx":             {},
 	"engine/train":         {"engine", "engine/backend", "engine/model", "engine/tokenizer", "engine/train/kernels", "treesitter"},
 	"engine/train/kernels": {},
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/seedling-lsp/seedling/cuda/driver"
+	"github.com/seedling-lsp/seedling/cuda/ptx"
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/cpu"
 	"github.com/seedling-lsp/seedling/engine/model"
@@ -31,7 +33,7 @@ func random(s dims) *model.Weights {
 		c.Architectures, c.ModelType = []string{"LlamaForCausalLM"}, "llama"
 	}
 	r := rand.New(rand.NewPCG(uint64(s.d), uint64(s.ff)))
-	round := func(f float64) float32 { return wide(bf16(float32(f))) }
+	round := func(f float64) float32 { return math.Float32frombits(uint32(bf16(float32(f))) << 16) }
 	mat := func(rows, cols int) model.Matrix {
 		m := model.Matrix{Rows: rows, Cols: cols, F32: make([]float32, rows*cols)}
 		for i := range m.F32 {
@@ -113,6 +115,11 @@ func compare(got, want []backend.Top) (worst float64, err error) {
 	return worst, nil
 }
 
+// interpreter is the device of these tests.
+func interpreter(opt ptx.Options) *driver.Interpreter {
+	return driver.NewInterpreter(driver.Device{Name: "interpreter", Major: 8, SMs: 2, Free: 1 << 30, Total: 1 << 30}, opt)
+}
+
 // TestConformance runs the embedded PTX: batches of several sequences, context and canvas,
 // forks, truncations, forbidden tokens and targets, each held to the CPU's reference. No
 // kernel is right before this says so.
@@ -125,7 +132,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			dev := newInterpreter()
+			dev := interpreter(ptx.Options{})
 			be, err := New(w, dev, Options{Splits: s.splits, Rows: 96})
 			if err != nil {
 				t.Fatal(err)
@@ -213,7 +220,11 @@ func TestConformance(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("off by %.4f at most; %d instructions, launches %v", worst, dev.m.instructions, dev.launch)
+			n := int64(0)
+			for _, c := range dev.Machine.Counters() {
+				n += c.Total()
+			}
+			t.Logf("off by %.4f at most; %d instructions", worst, n)
 			if err := be.Close(); err != nil {
 				t.Error(err)
 			}
@@ -226,7 +237,7 @@ func TestConformance(t *testing.T) {
 // and half as fast.
 func TestTraffic(t *testing.T) {
 	s := dims{256, 512, 1, 4, 2, 64, 1024, false, false}
-	dev := newInterpreter()
+	dev := interpreter(ptx.Options{})
 	be, err := New(random(s), dev, Options{Splits: 1, Rows: 16, Positions: 32, Sequences: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -235,11 +246,14 @@ func TestTraffic(t *testing.T) {
 	for i := range 16 {
 		b.Rows = append(b.Rows, backend.Row{Token: backend.TokenID(i), Pos: int32(i), Kind: backend.Canvas, Want: backend.WantTop})
 	}
-	from := dev.m.loaded
+	dev.Machine.ResetCounters()
 	if _, err := be.Forward(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	all := dev.m.loaded - from
+	all := int64(0)
+	for _, c := range dev.Machine.Counters() {
+		all += c.Loaded
+	}
 	// Each tile of 64 features streams 64 rows of weights, and the batch's 16 of activations.
 	p := &be.shape
 	weights := int64(8192) * int64(p.qkvTiles*p.d+p.d*p.q+p.gateTiles*p.d+p.d*p.ff+p.vocabTiles*p.d)

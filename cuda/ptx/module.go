@@ -1,0 +1,475 @@
+package ptx
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Module is a loaded text.
+type Module struct {
+	Target  string
+	Kernels map[string]*Kernel
+	held    []uint64 // its variables in global memory
+}
+
+// Kernel is a kernel, decoded.
+type Kernel struct {
+	Name   string
+	Params int // bytes of its parameters
+	Shared int // bytes of shared memory that it declares
+
+	threads             int // at most, 0: not said
+	code                []inst
+	regNames, predNames []string
+	regBytes            []int
+	specials            []special
+	granule             int // the smallest access to shared memory
+}
+
+// What an instruction does to the flow.
+type control uint8
+
+const (
+	plainly control = iota
+	branches
+	exits
+	waits // it may make the warp wait
+)
+
+// inst is one instruction, decoded.
+type inst struct {
+	run             func(w *warp, mask uint32)
+	control         control
+	family          Family
+	negate          bool
+	pred            int32 // -1: none
+	target          int
+	reads, preads   []int32
+	writes, pwrites []int32
+	line            int
+	text            string
+}
+
+// Load parses and decodes a text and takes memory for its variables.
+func (m *Machine) Load(text string) (*Module, error) {
+	src, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	mod := &Module{Target: src.target, Kernels: map[string]*Kernel{}}
+	symbols := map[string]symbol{}
+	for _, v := range src.globals {
+		switch {
+		case v.space == "shared":
+			symbols[v.name] = symbol{shared: true, v: v}
+		default:
+			at := m.Alloc(uint64(max(v.size, 1)))
+			mod.held = append(mod.held, at)
+			init := v.init
+			if init == nil {
+				init = make([]byte, v.size) // as the module is loaded
+			}
+			if err := m.Write(at, init); err != nil {
+				return nil, err
+			}
+			symbols[v.name] = symbol{at: at, v: v}
+		}
+	}
+	for _, f := range src.functions {
+		k, err := decode(f, symbols)
+		if err != nil {
+			return nil, err
+		}
+		mod.Kernels[k.Name] = k
+	}
+	if len(mod.Kernels) == 0 {
+		return nil, fmt.Errorf("ptx: no kernels: is this PTX?")
+	}
+	return mod, nil
+}
+
+// Unload gives the module's memory back.
+func (m *Machine) Unload(mod *Module) error {
+	for _, at := range mod.held {
+		if err := m.Free(at); err != nil {
+			return err
+		}
+	}
+	mod.held = nil
+	return nil
+}
+
+// symbol is a named address, in its own space.
+type symbol struct {
+	at     uint64
+	shared bool
+	param  bool
+	v      variable
+}
+
+// decoder makes the instructions of one kernel.
+type decoder struct {
+	k       *Kernel
+	symbols map[string]symbol
+	regs    map[string]int32 // by scope and name
+	preds   map[string]int32
+	imms    map[uint64]*lanes
+	st      *statement
+	in      *inst
+	parts   []string // of the opcode
+	keep    uint64   // the bits of a number that the type has
+	err     error
+}
+
+func decode(f *function, globals map[string]symbol) (*Kernel, error) {
+	k := &Kernel{Name: f.name, Params: f.paramBytes, threads: f.threads, granule: 16}
+	d := &decoder{k: k, symbols: map[string]symbol{}, regs: map[string]int32{}, preds: map[string]int32{}, imms: map[uint64]*lanes{}}
+	for name, s := range globals {
+		if !s.shared {
+			d.symbols[name] = s
+		}
+	}
+	for _, p := range f.params {
+		d.symbols[p.name] = symbol{at: uint64(p.offset), param: true, v: p}
+	}
+	// Shared memory: the kernel's own, then what the module declares and it uses, then the
+	// part whose size comes with the launch.
+	var own, dynamic []variable
+	for _, v := range f.shared {
+		own = append(own, v)
+	}
+	for _, s := range globals {
+		if s.shared && !s.v.dynamic && slices.ContainsFunc(f.body, func(st statement) bool { return strings.Contains(st.text, s.v.name) }) {
+			own = append(own, s.v)
+		} else if s.shared && s.v.dynamic {
+			dynamic = append(dynamic, s.v)
+		}
+	}
+	slices.SortFunc(own, func(a, b variable) int { return a.line - b.line })
+	for _, v := range own {
+		if v.dynamic {
+			dynamic = append(dynamic, v)
+			continue
+		}
+		k.Shared = (k.Shared + v.align - 1) &^ (v.align - 1)
+		d.symbols[v.name] = symbol{at: sharedStart + uint64(k.Shared), shared: true, v: v}
+		k.Shared += v.size
+	}
+	for _, v := range dynamic { // all at the same address
+		k.Shared = (k.Shared + v.align - 1) &^ (v.align - 1)
+	}
+	for _, v := range dynamic {
+		d.symbols[v.name] = symbol{at: sharedStart + uint64(k.Shared), shared: true, v: v}
+	}
+	k.code = make([]inst, len(f.body))
+	for i := range f.body {
+		d.st, d.in = &f.body[i], &k.code[i]
+		if err := d.instruction(); err != nil {
+			return nil, fmt.Errorf("ptx: %s: line %d: %s: %w", f.name, d.st.line, d.st.text, err)
+		}
+	}
+	return k, nil
+}
+
+// entry decodes the opcodes of a first word.
+type entry struct {
+	family Family
+	make   func(d *decoder)
+}
+
+var opcodes = map[string]entry{}
+
+// opcode says how opcodes are decoded, by their first word.
+func opcode(f Family, make func(d *decoder), names ...string) {
+	for _, n := range names {
+		opcodes[n] = entry{f, make}
+	}
+}
+
+func (d *decoder) instruction() error {
+	st, in := d.st, d.in
+	*in = inst{pred: -1, negate: st.negate, line: st.line, text: st.text}
+	d.parts = strings.Split(st.op, ".")
+	d.err, d.keep = nil, ones(8)
+	if st.pred != "" {
+		p, ok := d.predicate(st.pred)
+		if !ok {
+			return fmt.Errorf("%s is no predicate", st.pred)
+		}
+		in.pred = p
+	}
+	e, ok := opcodes[d.parts[0]]
+	if !ok {
+		return fmt.Errorf("opcode %s is not known", d.parts[0])
+	}
+	in.family = e.family
+	e.make(d)
+	if d.err == nil && in.run == nil && (in.control == plainly || in.control == waits) {
+		d.err = fmt.Errorf("this form of %s is not known", d.parts[0])
+	}
+	// A register that stands twice is checked once.
+	for _, l := range []*[]int32{&in.reads, &in.preads, &in.writes, &in.pwrites} {
+		slices.Sort(*l)
+		*l = slices.Compact(*l)
+	}
+	return d.err
+}
+
+func (d *decoder) fail(format string, a ...any) {
+	if d.err == nil {
+		d.err = fmt.Errorf(format, a...)
+	}
+}
+
+// arg is operand i as text.
+func (d *decoder) arg(i int) string {
+	if i >= len(d.st.args) {
+		d.fail("operand %d is missing", i)
+		return "0"
+	}
+	return d.st.args[i]
+}
+
+// typ is the opcode's last word.
+func (d *decoder) typ() string { return d.parts[len(d.parts)-1] }
+
+// has says whether a word stands in the opcode.
+func (d *decoder) has(mod string) bool { return slices.Contains(d.parts[1:], mod) }
+
+// only holds that the opcode has no words but those named and those that stand in a list.
+func (d *decoder) only(allowed ...string) {
+	for _, p := range d.parts[1:] {
+		if !slices.Contains(allowed, p) {
+			d.fail("%s.%s is not known", d.parts[0], p)
+		}
+	}
+}
+
+func (d *decoder) register(name string) (int32, bool) {
+	t, ok := d.st.scope.find(name)
+	if !ok || t.pred {
+		return 0, false
+	}
+	key := fmt.Sprintf("%d %s", t.scope, name)
+	i, ok := d.regs[key]
+	if !ok {
+		i = int32(len(d.k.regNames))
+		d.regs[key] = i
+		d.k.regNames = append(d.k.regNames, name)
+		d.k.regBytes = append(d.k.regBytes, t.size)
+	}
+	return i, true
+}
+
+func (d *decoder) predicate(name string) (int32, bool) {
+	t, ok := d.st.scope.find(name)
+	if !ok || !t.pred {
+		return 0, false
+	}
+	key := fmt.Sprintf("%d %s", t.scope, name)
+	i, ok := d.preds[key]
+	if !ok {
+		i = int32(len(d.k.predNames))
+		d.preds[key] = i
+		d.k.predNames = append(d.k.predNames, name)
+	}
+	return i, true
+}
+
+// src is an operand that is read: a register or the same value in all lanes.
+type src struct {
+	reg int32
+	imm *lanes
+}
+
+func (s src) of(w *warp) *lanes {
+	if s.imm != nil {
+		return s.imm
+	}
+	return &w.reg[s.reg]
+}
+
+// in reads operand i.
+func (d *decoder) read(i int) src { return d.source(d.arg(i)) }
+
+func (d *decoder) source(name string) src {
+	if r, ok := d.register(name); ok {
+		d.in.reads = append(d.in.reads, r)
+		return src{reg: r}
+	}
+	if s, ok := d.symbols[name]; ok {
+		return d.constant(s.at)
+	}
+	if strings.HasPrefix(name, "%") {
+		if r, ok := d.specialRegister(name); ok {
+			return src{reg: r}
+		}
+	}
+	v, err := number(name)
+	if err != nil {
+		d.fail("operand %q", name)
+	}
+	return d.constant(v)
+}
+
+func (d *decoder) constant(v uint64) src {
+	v &= d.keep
+	p := d.imms[v]
+	if p == nil {
+		p = new(lanes)
+		for l := range p {
+			p[l] = v
+		}
+		d.imms[v] = p
+	}
+	return src{imm: p}
+}
+
+// value is operand i where it must be a number.
+func (d *decoder) value(i int) uint64 {
+	v, err := number(d.arg(i))
+	if err != nil {
+		d.fail("operand %q must be a number", d.arg(i))
+	}
+	return v
+}
+
+// write is the register of operand i, -1 for the sink.
+func (d *decoder) write(i int) int32 { return d.target(d.arg(i)) }
+
+func (d *decoder) target(name string) int32 {
+	if name == "_" {
+		r, ok := d.regs["_"]
+		if !ok {
+			r = int32(len(d.k.regNames))
+			d.regs["_"] = r
+			d.k.regNames = append(d.k.regNames, "_")
+			d.k.regBytes = append(d.k.regBytes, 8)
+		}
+		return r
+	}
+	r, ok := d.register(name)
+	if !ok {
+		d.fail("operand %q is no register", name)
+	}
+	d.in.writes = append(d.in.writes, r)
+	return r
+}
+
+// flag is a predicate that is read, or !p, or a number.
+type flag struct {
+	reg    int32 // -1: not a register
+	negate bool
+	value  uint32
+}
+
+func (f flag) of(w *warp) uint32 {
+	if f.reg < 0 {
+		return f.value
+	}
+	if f.negate {
+		return ^w.pred[f.reg]
+	}
+	return w.pred[f.reg]
+}
+
+func (d *decoder) readFlag(name string) flag {
+	bare := strings.TrimPrefix(name, "!")
+	if p, ok := d.predicate(bare); ok {
+		d.in.preads = append(d.in.preads, p)
+		return flag{reg: p, negate: bare != name}
+	}
+	v, err := number(name)
+	if err != nil {
+		d.fail("operand %q is no predicate", name)
+	}
+	if v != 0 {
+		return flag{-1, false, full}
+	}
+	return flag{-1, false, 0}
+}
+
+// writeFlag is the predicate of a name, -1 for the sink.
+func (d *decoder) writeFlag(name string) int32 {
+	if name == "_" {
+		return -1
+	}
+	p, ok := d.predicate(name)
+	if !ok {
+		d.fail("operand %q is no predicate", name)
+	}
+	d.in.pwrites = append(d.in.pwrites, p)
+	return p
+}
+
+// list is what stands in braces, or the operand alone.
+func (d *decoder) list(i int) []string {
+	s := d.arg(i)
+	if !strings.HasPrefix(s, "{") {
+		return []string{s}
+	}
+	var out []string
+	for x := range strings.SplitSeq(strings.Trim(s, "{} "), ",") {
+		out = append(out, strings.TrimSpace(x))
+	}
+	return out
+}
+
+func (d *decoder) readList(i int) []src {
+	var out []src
+	for _, s := range d.list(i) {
+		out = append(out, d.source(s))
+	}
+	return out
+}
+
+func (d *decoder) writeList(i int) []int32 {
+	var out []int32
+	for _, s := range d.list(i) {
+		out = append(out, d.target(s))
+	}
+	return out
+}
+
+// addr is [register+offset] or [name+offset].
+type addr struct {
+	base src
+	off  int64
+}
+
+func (a addr) of(w *warp, l int) uint64 { return a.base.of(w)[l] + uint64(a.off) }
+
+func (d *decoder) address(i int) addr { return d.addressOf(d.arg(i)) }
+
+func (d *decoder) addressOf(s string) addr {
+	if !strings.HasPrefix(s, "[") || !strings.HasSuffix(s, "]") {
+		d.fail("operand %q is no address", s)
+		return addr{}
+	}
+	s = strings.TrimSpace(s[1 : len(s)-1])
+	base, off, has := strings.Cut(s, "+")
+	keep := d.keep
+	d.keep = ones(8)
+	a := addr{base: d.source(strings.TrimSpace(base))}
+	d.keep = keep
+	if has {
+		v, err := number(strings.TrimSpace(off))
+		if err != nil {
+			d.fail("offset %q", off)
+		}
+		a.off = int64(v)
+	}
+	return a
+}
+
+// each runs f for every lane of the mask.
+func each(f func(w *warp, l int)) func(*warp, uint32) {
+	return func(w *warp, mask uint32) {
+		for l := range 32 {
+			if mask>>l&1 != 0 {
+				f(w, l)
+			}
+		}
+	}
+}
