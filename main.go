@@ -495,7 +495,7 @@ func (v *serveCmd) Run(ctx context.Context, c *cli) error {
 type fillCmd struct {
 	File       string `arg:"" help:"File to complete."`
 	At         string `required:"" placeholder:"LINE:COLUMN" help:"Position, from 1:1, columns in characters."`
-	Mode       string `enum:"auto,line,block,function" default:"auto" help:"How far: auto, line, block or function."`
+	Mode       string `enum:"auto,line,statement,arguments,block,function,docstring" default:"auto" help:"How far: auto, line, statement, arguments, block, function or docstring."`
 	Decode     string `enum:"diffusion,verify,causal" default:"verify" help:"How: diffusion, verify or causal (see the README)."`
 	ShowSteps  bool   `help:"Print each state of the canvas."`
 	Remember   string `enum:"folder,nothing" default:"folder" help:"Whose ways to follow besides the file's own: those of its folder, or nobody's."`

@@ -10,9 +10,19 @@ import (
 // decide chooses the mode and says why.
 func decide(a around, opt Options) (Mode, string) {
 	literal := a.sc.in != inCode
+	_, prose := a.prose()
 	if opt.Mode != Auto {
-		if opt.Mode > Line && literal {
+		switch {
+		case opt.Mode == Docstring && prose:
+			return Docstring, "asked for"
+		case opt.Mode > Line && literal:
 			return Line, fmt.Sprintf("%s was asked for, but the cursor is in a %s", opt.Mode, a.sc.in)
+		case opt.Mode == Docstring:
+			return Line, "docstring was asked for, but the cursor is in none that goes on below"
+		case opt.Mode == Arguments && !a.lists():
+			return Line, "arguments was asked for, but the cursor is in no list that is closed below"
+		case opt.Mode == Statement && !blank(a.right):
+			return Line, "statement was asked for, but there is text right of the cursor on the line"
 		}
 		if opt.Mode > Line && !a.d.brackets {
 			return Line, fmt.Sprintf("%s was asked for, but plain text knows lines only", opt.Mode)
@@ -30,6 +40,12 @@ func decide(a around, opt Options) (Mode, string) {
 		}
 		return Line, "inside of a word, but asked for by hand: the rest of the line"
 	}
+	if prose {
+		return Docstring, fmt.Sprintf("the cursor is in a %s that goes over lines", a.sc.in)
+	}
+	if why := a.data(); why != "" && automatic {
+		return Nothing, "the cursor is in a string of data: " + why
+	}
 	if literal {
 		return Line, fmt.Sprintf("the cursor is in a %s", a.sc.in)
 	}
@@ -40,14 +56,30 @@ func decide(a around, opt Options) (Mode, string) {
 		return Block, "the block around the cursor is empty"
 	}
 	switch {
+	case !a.d.brackets && blank(a.left) && blank(a.right):
+		return Line, "plain text knows lines only"
 	case !blank(a.right):
 		return Line, "there is text right of the cursor on the line"
-	case !blank(a.left):
-		return Line, "the line has begun left of the cursor"
+	case automatic && a.finished():
+		return Nothing, "the statement before the cursor is finished"
+	case a.lists():
+		return Arguments, "the rest of the list around the cursor is empty"
 	case !a.d.brackets:
-		return Line, "plain text knows lines only"
+		return Line, "the line has begun left of the cursor"
+	case !blank(a.left):
+		return Statement, "the line has begun left of the cursor"
 	}
-	return Line, "the cursor is on an empty line among other code"
+	return Statement, "the cursor is on an empty line among other code"
+}
+
+// lists says whether the cursor is in a list (arguments, parameters, elements) that is closed
+// on a later line, with nothing in between.
+func (a *around) lists() bool {
+	top := len(a.sc.stack) - 1
+	if top < 0 || a.sc.in != inCode || !blank(a.right) || a.sc.stack[top].open == '{' && !a.d.indented {
+		return false
+	}
+	return a.closes[top] > a.lineTo && a.closes[top] == a.nextCode
 }
 
 // String names the region for people.
@@ -133,8 +165,23 @@ func (a *around) rule(m Mode, opt Options) *rule {
 	if r.fresh = blank(a.left); r.fresh {
 		r.left = a.left
 	}
-	if m == Line {
+	switch m {
+	case Line:
 		r.literal = a.literalEndsNear()
+		return r
+	case Statement:
+		r.maxLine = min(opt.MaxLines, statementLines)
+		r.unclosed = make([]bool, len(a.closes))
+		for i, at := range a.closes {
+			r.unclosed[i] = at < 0
+		}
+		return r
+	case Docstring:
+		r.literal, _ = a.prose()
+		r.maxLine = min(opt.MaxLines, proseLines)
+		return r
+	case Arguments:
+		r.target, r.closed, r.maxLine = len(a.sc.stack)-1, true, min(opt.MaxLines, statementLines)
 		return r
 	}
 	if a.d.indented {

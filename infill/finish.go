@@ -85,9 +85,11 @@ type fit struct {
 
 // fit gives the text and the end of what it replaces.
 func (f fit) fit(text string, cutOff bool) (string, int) {
-	if f.rule.mode == Line {
-		text = f.unindented(text)
-		return f.line(text)
+	switch {
+	case f.rule.mode == Line, f.rule.mode == Statement && !strings.Contains(text, "\n"):
+		return f.line(f.unindented(text))
+	case f.rule.mode == Docstring:
+		return f.prose(f.unindented(text)), f.at
 	}
 	if cutOff && f.rules.Has(RuleWhole) {
 		text = f.wholeLines(text)

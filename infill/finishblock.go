@@ -33,6 +33,14 @@ func (f fit) block(text string) string {
 	return f.closing(bare, text, r)
 }
 
+// prose fits the lines of a docstring or comment.
+func (f fit) prose(text string) string {
+	if f.rules.Has(RuleBelow) {
+		text = f.withoutBelow(text)
+	}
+	return strings.TrimRight(text, " \t\n")
+}
+
 // closing brings the closing bracket of the block to where it belongs: on a line of its
 // own when the text has lines, and written when it stands nowhere.
 func (f fit) closing(bare, text string, r reach) string {

@@ -56,7 +56,7 @@ func (f fit) again(part string) bool {
 		}
 		return false
 	}
-	return f.repeatsBelow(part) || f.rule.mode != Line && f.withoutBelow(part) != part
+	return f.repeatsBelow(part) || strings.Contains(part, "\n") && f.withoutBelow(part) != part
 }
 
 // faults counts the syntax errors of the document with a text in place of [at, end).
@@ -79,7 +79,7 @@ func faults(tree *treesitter.Tree) int {
 // it. Who takes `if err != nil {` goes on to write the block: it is no fault that the block
 // is not there yet.
 func (f fit) headerClosed(text string) (string, bool) {
-	if f.rule.mode != Line || !blank(f.right) || text == "" {
+	if f.rule.mode != Line && f.rule.mode != Statement || !blank(f.right) || text == "" || strings.Contains(text, "\n") {
 		return "", false
 	}
 	indent := indentOf(f.left + text)

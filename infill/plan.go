@@ -24,9 +24,16 @@ const (
 	Block
 	// Function is the rest of the innermost function's body.
 	Function
+	// Statement is the rest of the cursor's line, and the lines below that its brackets need.
+	Statement
+	// Arguments is the rest of a list (of arguments, parameters or elements) over lines.
+	Arguments
+	// Docstring is the rest of a docstring or block comment, over lines.
+	Docstring
 )
 
-// String is the mode's name: auto, nothing, line, block, function.
+// String is the mode's name: auto, nothing, line, block, function, statement, arguments,
+// docstring.
 func (m Mode) String() string {
 	switch m {
 	case Nothing:
@@ -37,18 +44,24 @@ func (m Mode) String() string {
 		return "block"
 	case Function:
 		return "function"
+	case Statement:
+		return "statement"
+	case Arguments:
+		return "arguments"
+	case Docstring:
+		return "docstring"
 	}
 	return "auto"
 }
 
 // ParseMode reads a mode's name.
 func ParseMode(s string) (Mode, error) {
-	for _, m := range []Mode{Auto, Nothing, Line, Block, Function} {
+	for _, m := range []Mode{Auto, Nothing, Line, Block, Function, Statement, Arguments, Docstring} {
 		if m.String() == s {
 			return m, nil
 		}
 	}
-	return Auto, fmt.Errorf("unknown mode %q: use auto, line, block or function", s)
+	return Auto, fmt.Errorf("unknown mode %q: use auto, line, statement, arguments, block, function or docstring", s)
 }
 
 // Options of a plan; zero fields take the default.
@@ -58,14 +71,15 @@ type Options struct {
 	// of over 64 KB gives Nothing.
 	Mode Mode
 	// Priority of the request. Automatic ones (below Invoked) are withheld where a
-	// suggestion would be in the way: inside of a word, behind a number.
+	// suggestion would be in the way: inside of a word, behind a number or a finished
+	// statement, in a string of data.
 	Priority engine.Priority
 	// Document is its identity for the engine; default the path.
 	Document    string
 	PrefixBytes int // window before the cursor, default 12 KB
 	SuffixBytes int // window after the cursor, default 3 KB
-	MaxTokens   int // default 64 for a line, 192 for a block, 320 for a function
-	MaxLines    int // of a block, default 24; of a function twice that
+	MaxTokens   int // default 64 for a line, 96 for a statement, 128 for a list or prose, 192 for a block, 320 for a function
+	MaxLines    int // of a block, default 24; of a function twice that, of the others at most that
 }
 
 func (o Options) withDefaults() Options {
@@ -148,7 +162,7 @@ func (p Plan) Request() engine.Request {
 	}
 	tokens := p.opt.MaxTokens
 	if tokens <= 0 {
-		tokens = map[Mode]int{Line: 64, Block: 192, Function: 320}[p.Mode]
+		tokens = map[Mode]int{Line: 64, Statement: 96, Arguments: 128, Docstring: 128, Block: 192, Function: 320}[p.Mode]
 	}
 	above, below := p.beyond()
 	return engine.Request{
@@ -226,6 +240,12 @@ func (r *rule) explain() string {
 		return "stops at the line's end, or before the end of the string or comment that stands after the cursor"
 	case r.mode == Line:
 		return "stops at the line's end"
+	case r.mode == Statement:
+		return fmt.Sprintf("stops at the line's end, or where the brackets that it opens are closed, within %d lines", r.maxLine)
+	case r.mode == Docstring && r.literal:
+		return fmt.Sprintf("stops before the end of the string or comment, which stands below; after %d lines at most", r.maxLine)
+	case r.mode == Docstring:
+		return fmt.Sprintf("stops behind the end of the string or comment, within %d lines", r.maxLine)
 	case r.target < 0:
 		return fmt.Sprintf("stops before a line indented less than %d columns, after %d lines at most", r.indent, r.maxLine)
 	case r.closed:

@@ -65,7 +65,7 @@ func TestRequest(t *testing.T) {
 	p := planFor(t, "/home/me/go/src/a/b.go", "package a\n\nvar x = ‸\r\nvar y = 2\r\n", Options{Priority: engine.Typed})
 	r := p.Request()
 	if r.Document != "/home/me/go/src/a/b.go" || r.Path != "a/b.go" || r.Prefix != "package a\n\nvar x = " ||
-		r.Suffix != "\nvar y = 2\n" || r.Priority != engine.Typed || r.MaxTokens != 64 || r.Stop == nil {
+		r.Suffix != "\nvar y = 2\n" || r.Priority != engine.Typed || r.MaxTokens != 96 || r.Stop == nil {
 		t.Errorf("%+v", r)
 	}
 	p = planFor(t, "b.go", "func f() {‸}", Options{Document: "7", MaxTokens: 5})
@@ -101,24 +101,24 @@ func TestBadInput(t *testing.T) {
 		at   int
 		mode Mode
 	}{
-		"empty file":            {treesitter.Go, "", 0, Line},
+		"empty file":            {treesitter.Go, "", 0, Statement},
 		"empty text":            {treesitter.Text, "", 0, Line},
 		"before the start":      {treesitter.Go, "package a", -1, Nothing},
 		"past the end":          {treesitter.Go, "package a", 10, Nothing},
 		"far past the end":      {treesitter.Python, "", 1 << 40, Nothing},
-		"50 MB, end":            {treesitter.Go, big, len(big), Line},
+		"50 MB, end":            {treesitter.Go, big, len(big), Statement},
 		"50 MB, in a function":  {treesitter.Go, big[:40<<20] + "func g() {\n\t", 40<<20 + 12, Function},
 		"50 MB, start":          {treesitter.Go, big, 0, Line},
 		"50 MB of text":         {treesitter.Text, big, 25 << 20, Line},
 		"one 5 MB line":         {treesitter.JavaScript, line, len(line) / 2, Nothing},
-		"5 MB line elsewhere":   {treesitter.JavaScript, line + "\nfoo(", len(line) + 5, Line},
+		"5 MB line elsewhere":   {treesitter.JavaScript, line + "\nfoo(", len(line) + 5, Statement},
 		"unknown language":      {treesitter.Language(200), "abc\ndef ", 8, Line},
 		"invalid UTF-8":         {treesitter.Python, "x = '\xff\xfe\xc3", 8, Line},
 		"inside of a character": {treesitter.Python, "# 日本", 4, Line},
-		"between CR and LF":     {treesitter.Python, "x = \r\ny", 5, Line},
-		"zero bytes":            {treesitter.C, "int \x00x = ", 9, Line},
+		"between CR and LF":     {treesitter.Python, "x = \r\ny", 5, Statement},
+		"zero bytes":            {treesitter.C, "int \x00x = ", 9, Statement},
 		"only invalid":          {treesitter.Rust, strings.Repeat("\x80", 9000), 5000, Nothing},
-		"deep brackets":         {treesitter.Java, strings.Repeat("{(\n", 40000), 120000, Line},
+		"deep brackets":         {treesitter.Java, strings.Repeat("{(\n", 40000), 120000, Statement},
 		"only closing brackets": {treesitter.TypeScript, strings.Repeat("})\n", 40000), 1002, Line},
 		"never-ending string":   {treesitter.Go, "`" + strings.Repeat("a\n", 100000), 150000, Line},
 		"never-ending comment":  {treesitter.CPP, "/*" + strings.Repeat("a\n", 100000), 150000, Line},
@@ -184,7 +184,7 @@ func FuzzPlan(f *testing.F) {
 				doc.Tree, doc.Parser = parsed, parser
 			}
 		}
-		for _, mode := range []Mode{Auto, Line, Block, Function} {
+		for _, mode := range []Mode{Auto, Line, Block, Function, Statement, Arguments, Docstring} {
 			p := NewPlan(doc, ByteOffset(at), Options{Mode: mode})
 			stopped := ""
 			for n := range len(answer) + 1 {

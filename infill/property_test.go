@@ -34,7 +34,7 @@ func drawPlan(t *rapid.T, parser *treesitter.Parser) Plan {
 		}
 	}
 	opt := Options{
-		Mode:        rapid.SampledFrom([]Mode{Auto, Auto, Line, Block, Function}).Draw(t, "mode"),
+		Mode:        rapid.SampledFrom([]Mode{Auto, Auto, Line, Block, Function, Statement, Arguments, Docstring}).Draw(t, "mode"),
 		Priority:    rapid.SampledFrom([]engine.Priority{engine.Typed, engine.Invoked}).Draw(t, "priority"),
 		PrefixBytes: rapid.SampledFrom([]int{0, 8, 40}).Draw(t, "prefix"),
 		SuffixBytes: rapid.SampledFrom([]int{0, 8}).Draw(t, "suffix"),
@@ -185,7 +185,7 @@ func TestNeverClosesTwice(t *testing.T) {
 				doc.Tree = tree
 			}
 		}
-		p := NewPlan(doc, ByteOffset(at), Options{Mode: rapid.SampledFrom([]Mode{Auto, Line, Block, Function}).Draw(t, "mode")})
+		p := NewPlan(doc, ByteOffset(at), Options{Mode: rapid.SampledFrom([]Mode{Auto, Line, Block, Function, Statement, Arguments, Docstring}).Draw(t, "mode")})
 		if p.Mode == Nothing || p.around.sc.in != inCode || text[max(at-1, 0)] == '/' {
 			t.Skip("not in code, or between the slashes of a comment")
 		}

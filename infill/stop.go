@@ -13,10 +13,13 @@ type rule struct {
 	below int     // brackets open at the cursor
 
 	// Line.
-	literal bool // the string or comment of the cursor ends after it: stop before its end
+	literal bool // the string or comment of the cursor ends after it: stop before its end (of Docstring, too)
 
-	// Block and Function.
-	target  int  // level of the bracket that opened the block; -1: an indented block
+	// Statement.
+	unclosed []bool // by level at the cursor: nothing after it closes the bracket
+
+	// Block, Function and Arguments.
+	target  int  // level of the bracket that opened the block or list; -1: an indented block
 	closed  bool // its closing bracket stands after the cursor
 	extra   int  // brackets around it that the same line opened and nothing closes
 	tail    bool // a semicolon may follow
@@ -32,7 +35,7 @@ type rule struct {
 // cursor is in when that stands after the cursor. A block ends where its bracket closes:
 // before the bracket when it stands after the cursor, behind it otherwise. An indented
 // block ends with the last line before one that is indented less. Brackets in strings
-// and comments do not count.
+// and comments do not count. Of statements and prose see stopmore.go.
 func (r *rule) cut(s string, final bool) (keep int, name string) {
 	if r.mode == Nothing {
 		return 0, "none"
@@ -42,9 +45,14 @@ func (r *rule) cut(s string, final bool) (keep int, name string) {
 		text, skip = r.carry+s, len(r.carry)
 	}
 	at := func(i int) int { return min(max(i-skip, 0), len(s)) }
-	if r.mode == Line {
+	switch r.mode {
+	case Line:
 		keep, name = r.cutLine(text, skip, final)
-	} else {
+	case Statement:
+		keep, name = r.cutStatement(text, skip, final)
+	case Docstring:
+		keep, name = r.cutProse(text, skip, final)
+	default:
 		keep, name = r.cutBlock(text, skip, final)
 	}
 	return at(keep), name
@@ -119,7 +127,7 @@ func (r *rule) cutBlock(text string, skip int, final bool) (int, string) {
 			}
 		case evClose:
 			lv := sc.level(c)
-			if r.target >= 0 && lv >= 0 && (lv < r.target || lv == r.target && c == '}') {
+			if r.target >= 0 && lv >= 0 && (lv < r.target || lv == r.target && (c == '}' || r.mode == Arguments)) {
 				if lv < r.target || r.closed {
 					return max(i, skip), name
 				}
