@@ -56,6 +56,8 @@ func FuzzSession(f *testing.F) {
 		`{"jsonrpc":"2.0","method":"workspace/didChangeWorkspaceFolders","params":{"event":{"added":[{"uri":"file:///nowhere","name":"n"},{"uri":"%"}],"removed":[{"uri":""}]}}}`,
 		`{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":"file:///nowhere/.gitignore","type":3},{"uri":"%"}]}}`,
 		`{"jsonrpc":"2.0","method":"textDocument/didSave","params":{"textDocument":{"uri":"file:///.seedlingignore"}}}`,
+		`{"jsonrpc":"2.0","method":"notebookDocument/didOpen","params":{"notebookDocument":{"uri":"file:///a.ipynb","notebookType":"j","version":1,"cells":[{"kind":2,"document":"c:1"},{"kind":2,"document":"c:2"}]},"cellTextDocuments":[{"uri":"c:1","languageId":"python","version":1,"text":"%x"},{"uri":"c:2","languageId":"python","version":1,"text":"y"}]}}`,
+		`{"jsonrpc":"2.0","method":"notebookDocument/didChange","params":{"notebookDocument":{"uri":"file:///a.ipynb","version":2},"change":{"cells":{"structure":{"array":{"start":0,"deleteCount":1,"cells":[{"kind":2,"document":"c:3"}]},"didOpen":[{"uri":"c:3","languageId":"python","version":1,"text":""}],"didClose":[{"uri":"c:1"}]},"textContent":[{"document":{"uri":"c:2","version":2},"changes":[{"text":"z"}]}]}}}}`,
 		`{"jsonrpc":"2.0","method":"textDocument/didClose","params":{"textDocument":{"uri":"file:///a.go"}}}`,
 	} {
 		f.Add([]byte(frame(s)))

@@ -64,7 +64,7 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 	a.w = s.widget(doc, a.at, q.selected)
 	// Who goes along with a suggestion keeps it, also inside of a word or behind a number,
 	// where nothing new is suggested to somebody who types.
-	plan, done := s.plan(doc, a.w, set, q.invoked || s.along(doc, a.at))
+	plan, head, done := s.plan(doc, a.w, set, q.invoked || s.along(doc, a.at))
 	defer done()
 	if plan.Mode == infill.Nothing {
 		s.log.Debug("nothing to complete", zap.String("why", plan.Reason))
@@ -94,6 +94,9 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 	}
 	s.answered(q.kind, doc, start, res)
 	canvas.tell(doc, q.position, res)
+	for i, g := range all {
+		all[i] = inCell(g, head, len(a.w.text))
+	}
 	a.all = all
 	return a, nil
 }
@@ -123,20 +126,22 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// plan decides what to complete. Call done when the plan is used no more.
-func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p infill.Plan, done func()) {
+// plan decides what to complete; head is how many bytes of other cells its text begins with.
+// Call done when the plan is used no more.
+func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p infill.Plan, head int, done func()) {
 	opt := infill.Options{Priority: engine.Typed, Document: string(doc.uri), MaxTokens: set.MaxTokens}
 	if invoked {
 		opt.Priority = engine.Invoked
 	}
-	d := infill.Document{Path: doc.path, Language: doc.language, Text: w.text, Tree: doc.syntax(s.parser), Parser: s.parser}
+	before, after := s.joined(doc)
+	d := infill.Document{Path: doc.path, Language: doc.language, Text: before + w.text + after, Tree: doc.syntax(s.parser), Parser: s.parser}
 	done = func() {}
-	if w.text != doc.text() {
+	if d.Text != doc.text() {
 		// The tree of a text that is in no snapshot: this request's alone.
-		d.Tree, _ = s.parser.Parse(doc.language, d.Tree, w.text)
+		d.Tree, _ = s.parser.Parse(doc.language, d.Tree, d.Text)
 		done = d.Tree.Close
 	}
-	return infill.NewPlan(d, infill.ByteOffset(w.at), opt), done
+	return infill.NewPlan(d, infill.ByteOffset(len(before)+w.at), opt), len(before), done
 }
 
 // generate asks the engine, in view of the person. An engine that fails is no error of

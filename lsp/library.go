@@ -63,9 +63,9 @@ type fileState struct {
 }
 
 // rememberedAs is the name under which the engine remembers a document: one for all the ways
-// in which clients write a file's URI.
+// in which clients write a file's URI. Each cell of a notebook has its own.
 func rememberedAs(u uri.URI) string {
-	if p := pathOf(u); p != "" {
+	if p := pathOf(u); p != "" && u.IsFile() {
 		return p
 	}
 	return string(u)
@@ -133,7 +133,7 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 		if p := pathOf(u); s.docs.get(u) == nil { // closed: its file counts, when it is read again
 			delete(l.open, u)
 			delete(l.files, p)
-			if p == "" || set.Remember == "open" {
+			if p == "" || set.Remember == "open" || rememberedAs(u) != p { // no file, or a cell of one
 				l.forget(m, rememberedAs(u))
 			}
 		}

@@ -81,6 +81,9 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	if s.lists(s.current()) {
 		r.Capabilities.CompletionProvider = &protocol.CompletionOptions{}
 	}
+	if p.Capabilities.NotebookDocument != nil {
+		r.Capabilities.NotebookDocumentSync = notebookSync()
+	}
 	s.offerEdits(&r.Capabilities)
 	return r, nil
 }

@@ -19,6 +19,7 @@ type Mirror struct {
 	last                    map[string][]byte
 	folders                 [][]byte
 	docs                    documents
+	notebooks               notebooks
 	encoding                Encoding
 }
 
@@ -43,20 +44,15 @@ func (m *Mirror) Sent(method string, params []byte) {
 	case protocol.MethodTextDocumentDidOpen:
 		var p protocol.DidOpenTextDocumentParams
 		if protocol.Unmarshal(params, &p) == nil {
-			d := p.TextDocument
-			m.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
+			m.open(p.TextDocument)
 		}
 	case protocol.MethodTextDocumentDidChange:
 		var p protocol.DidChangeTextDocumentParams
-		if protocol.Unmarshal(params, &p) != nil {
-			return
+		if protocol.Unmarshal(params, &p) == nil {
+			m.change(p.TextDocument, p.ContentChanges)
 		}
-		if old := m.docs.get(p.TextDocument.URI); old != nil {
-			if n, err := old.change(m.encoding, p.TextDocument.Version, sound(p.ContentChanges)); err == nil {
-				n.base = nil // nothing is parsed here
-				m.docs.put(n)
-			}
-		}
+	case protocol.MethodNotebookDocumentDidOpen, protocol.MethodNotebookDocumentDidChange, protocol.MethodNotebookDocumentDidClose:
+		m.notebook(method, params)
 	case protocol.MethodTextDocumentDidClose:
 		var p protocol.DidCloseTextDocumentParams
 		if protocol.Unmarshal(params, &p) == nil {
@@ -68,6 +64,60 @@ func (m *Mirror) Sent(method string, params []byte) {
 				m.last = map[string][]byte{}
 			}
 			m.last[method] = bytes.Clone(params)
+		}
+	}
+}
+
+func (m *Mirror) open(d protocol.TextDocumentItem) {
+	m.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
+}
+
+func (m *Mirror) change(d protocol.VersionedTextDocumentIdentifier, changes []protocol.TextDocumentContentChangeEvent) {
+	if old := m.docs.get(d.URI); old != nil {
+		if n, err := old.change(m.encoding, d.Version, sound(changes)); err == nil {
+			n.base = nil // nothing is parsed here
+			m.docs.put(n)
+		}
+	}
+}
+
+// notebook takes note of what is said of notebooks, as Server does.
+func (m *Mirror) notebook(method string, params []byte) {
+	switch method {
+	case protocol.MethodNotebookDocumentDidOpen:
+		var p protocol.DidOpenNotebookDocumentParams
+		if protocol.Unmarshal(params, &p) != nil {
+			return
+		}
+		m.notebooks.put(p.NotebookDocument)
+		for _, c := range p.CellTextDocuments {
+			m.open(c)
+		}
+	case protocol.MethodNotebookDocumentDidChange:
+		var p protocol.DidChangeNotebookDocumentParams
+		if protocol.Unmarshal(params, &p) != nil || p.Change.Cells == nil {
+			return
+		}
+		if t := p.Change.Cells.Structure; t != nil {
+			_ = m.notebooks.change(p.NotebookDocument.URI, t.Array) // as if it had not been sent
+			for _, c := range t.DidOpen {
+				m.open(c)
+			}
+			for _, c := range t.DidClose {
+				m.docs.drop(c.URI)
+			}
+		}
+		for _, t := range p.Change.Cells.TextContent {
+			m.change(t.Document, t.Changes)
+		}
+	case protocol.MethodNotebookDocumentDidClose:
+		var p protocol.DidCloseNotebookDocumentParams
+		if protocol.Unmarshal(params, &p) != nil {
+			return
+		}
+		m.notebooks.drop(p.NotebookDocument.URI)
+		for _, c := range p.CellTextDocuments {
+			m.docs.drop(c.URI)
 		}
 	}
 }
@@ -116,9 +166,28 @@ func (m *Mirror) Rest() []Message {
 	m.docs.mu.Lock()
 	open := slices.SortedFunc(maps.Values(m.docs.open), func(a, b *snapshot) int { return cmp.Compare(a.uri, b.uri) })
 	m.docs.mu.Unlock()
+	item := func(d *snapshot) any {
+		return map[string]any{"uri": uri.URI(d.uri), "languageId": d.id, "version": d.version, "text": d.text()}
+	}
+	for _, b := range m.notebooks.all() {
+		cells, texts := []any{}, []any{}
+		for _, c := range b.cells {
+			kind := protocol.NotebookCellKindMarkup
+			if c.code {
+				kind = protocol.NotebookCellKindCode
+			}
+			cells = append(cells, map[string]any{"kind": kind, "document": c.doc})
+			if i := slices.IndexFunc(open, func(d *snapshot) bool { return d.uri == c.doc }); i >= 0 {
+				texts = append(texts, item(open[i]))
+				open = slices.Delete(open, i, i+1)
+			}
+		}
+		out = append(out, Message{protocol.MethodNotebookDocumentDidOpen, json.RawMessage(rawJSON(map[string]any{
+			"notebookDocument":  map[string]any{"uri": b.uri, "notebookType": b.kind, "version": 1, "cells": cells},
+			"cellTextDocuments": texts}))})
+	}
 	for _, d := range open {
-		out = append(out, Message{protocol.MethodTextDocumentDidOpen, json.RawMessage(rawJSON(map[string]any{"textDocument": map[string]any{
-			"uri": uri.URI(d.uri), "languageId": d.id, "version": d.version, "text": d.text()}}))})
+		out = append(out, Message{protocol.MethodTextDocumentDidOpen, json.RawMessage(rawJSON(map[string]any{"textDocument": item(d)}))})
 	}
 	if p := m.last[lasting[2]]; p != nil {
 		out = append(out, Message{lasting[2], p})

@@ -54,14 +54,15 @@ type Options struct {
 type Server struct {
 	protocol.UnimplementedServer
 
-	opt    Options
-	log    *zap.Logger
-	base   zapcore.Level
-	parser *treesitter.Parser
-	docs   documents
-	asked  requests
-	offers offers
-	next   nextEdits
+	opt       Options
+	log       *zap.Logger
+	base      zapcore.Level
+	parser    *treesitter.Parser
+	docs      documents
+	notebooks notebooks
+	asked     requests
+	offers    offers
+	next      nextEdits
 
 	library       library
 	latest        latest

@@ -15,7 +15,8 @@ import (
 // what it is, and which setting has to do with it. Empty: it gets some. It reads files, so
 // it must not run on the read loop.
 func (s *Server) withheld(doc *snapshot, set Settings) (reason string) {
-	file, name := pathOf(doc.uri), nameOf(doc)
+	at := s.home(doc.uri)
+	file, name := pathOf(at), nameOf(at, doc)
 	folder := ""
 	if file != "" {
 		folder = s.folders.holding(file)
@@ -43,13 +44,13 @@ func (s *Server) withheld(doc *snapshot, set Settings) (reason string) {
 	return ""
 }
 
-// nameOf is a document's path with slashes, also of one that is no file of this system: a
+// nameOf is the path with slashes of a document that stands at a URI (its own or its notebook's), also of one that is no file of this system: a
 // .env of a remote machine, or of an older commit, is one too.
-func nameOf(doc *snapshot) string {
-	if p := pathOf(doc.uri); p != "" {
+func nameOf(at uri.URI, doc *snapshot) string {
+	if p := pathOf(at); p != "" {
 		return filepath.ToSlash(p)
 	}
-	if u, err := uri.Parse(string(doc.uri)); err == nil && u.Path() != "" {
+	if u, err := uri.Parse(string(at)); err == nil && u.Path() != "" {
 		return u.Path()
 	}
 	return doc.path

@@ -193,6 +193,10 @@ func TestMirrorTexts(t *testing.T) {
 	sent("textDocument/didChange", `{"textDocument":{"uri":"file:///b.go","version":4},"contentChanges":[{"range":{"start":{"line":0,"character":2},"end":{"line":1,"character":0}},"text":"!"},{"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}},"text":"<"}]}`)
 	sent("textDocument/didChange", `{"textDocument":{"uri":"file:///b.go","version":5},"contentChanges":[{"range":{"start":{"line":1,"character":0},"end":{"line":0,"character":0}},"text":"backwards"}]}`)
 	sent("textDocument/didChange", `{"textDocument":{"uri":"file:///nowhere","version":5},"contentChanges":[{"text":""}]}`)
+	sent("notebookDocument/didOpen", `{"notebookDocument":{"uri":"file:///n.ipynb","notebookType":"jupyter","version":1,"cells":[{"kind":1,"document":"c:m"},{"kind":2,"document":"c:1"}]},"cellTextDocuments":[{"uri":"c:1","languageId":"python","version":1,"text":"a"}]}`)
+	sent("notebookDocument/didChange", `{"notebookDocument":{"uri":"file:///n.ipynb","version":2},"change":{"cells":{"structure":{"array":{"start":1,"deleteCount":0,"cells":[{"kind":2,"document":"c:0"}]},"didOpen":[{"uri":"c:0","languageId":"python","version":1,"text":"b"}]},"textContent":[{"document":{"uri":"c:1","version":2},"changes":[{"text":"c"}]}]}}}`)
+	sent("notebookDocument/didOpen", `{"notebookDocument":{"uri":"file:///gone.ipynb","notebookType":"jupyter","version":1,"cells":[{"kind":2,"document":"g:1"}]},"cellTextDocuments":[{"uri":"g:1","languageId":"python","version":1,"text":"a"}]}`)
+	sent("notebookDocument/didClose", `{"notebookDocument":{"uri":"file:///gone.ipynb"},"cellTextDocuments":[{"uri":"g:1"}]}`)
 	sent("textDocument/didChange", `nonsense`)
 	sent("textDocument/didOpen", `[]`)
 	if m.SameEncoding([]byte(`{"capabilities":{}}`)) || !m.SameEncoding([]byte(`{"capabilities":{"positionEncoding":"utf-8"}}`)) {
@@ -209,6 +213,7 @@ func TestMirrorTexts(t *testing.T) {
 	}
 	want := `initialized {}
 $/setTrace {"value":"off"}
+notebookDocument/didOpen {"cellTextDocuments":[{"languageId":"python","text":"b","uri":"c:0","version":1},{"languageId":"python","text":"c","uri":"c:1","version":2}],"notebookDocument":{"cells":[{"document":"c:m","kind":1},{"document":"c:0","kind":2},{"document":"c:1","kind":2}],"notebookType":"jupyter","uri":"file:///n.ipynb","version":1}}
 textDocument/didOpen {"textDocument":{"languageId":"python","text":"","uri":"file:///a.py","version":1}}
 textDocument/didOpen {"textDocument":{"languageId":"go","text":"\u003cé!x","uri":"file:///b.go","version":4}}`
 	if strings.Join(got, "\n") != want {
