@@ -67,6 +67,18 @@ func TestLearns(t *testing.T) {
 	losses := lossesOf(t, first, -1)
 	fell(t, "ar", losses, LossAR, 3)
 
+	t.Run("adamw", func(t *testing.T) {
+		a := s
+		a.Optimizer, a.AdamLR = "adamw", 0.01
+		alone := opt
+		alone.Out = t.TempDir()
+		tr := start(t, a, alone)
+		if n := len(tr.muon.State()); n != 0 {
+			t.Errorf("Muon has %d matrices", n)
+		}
+		fell(t, "ar by AdamW", lossesOf(t, tr, -1), LossAR, 3)
+	})
+
 	for _, shift := range []bool{false, true} {
 		t.Run(fmt.Sprintf("shift %t", shift), func(t *testing.T) {
 			s2 := tinySettings("tsc")

@@ -15,13 +15,14 @@ type Optimizer interface {
 	State() [][]float32
 }
 
-// NewOptimizers builds Muon for the hidden matrices and AdamW for the rest.
+// NewOptimizers builds Muon for the hidden matrices, unless the settings give them to AdamW
+// (then it has none), and AdamW for the rest.
 func NewOptimizers(p *Params, s Settings, ops *kernels.Ops, threads int) (muon, adam Optimizer) {
 	m := &Muon{Beta: s.MuonBeta, Decay: s.WeightDecay}
-	a := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
+	a := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: s.WeightDecay}
 	size := 0
 	for _, t := range p.All {
-		if t.Hidden {
+		if t.Hidden && s.Optimizer == "muon" {
 			m.params = append(m.params, t)
 			m.momentum = append(m.momentum, kernels.Alloc[float32](len(t.W)))
 			size = max(size, len(t.W))
@@ -30,6 +31,9 @@ func NewOptimizers(p *Params, s Settings, ops *kernels.Ops, threads int) (muon, 
 			a.m = append(a.m, kernels.Alloc[float32](len(t.W)))
 			a.v = append(a.v, kernels.Alloc[float32](len(t.W)))
 		}
+	}
+	if len(m.params) == 0 {
+		return m, a
 	}
 	for range threads {
 		m.scratch = append(m.scratch, newNewton(p, ops, size))
@@ -40,6 +44,7 @@ func NewOptimizers(p *Params, s Settings, ops *kernels.Ops, threads int) (muon, 
 // AdamW is the usual one; weight decay is zero for embeddings and norms.
 type AdamW struct {
 	Beta1, Beta2, Eps float64
+	Decay             float64 // of hidden matrices
 	params            []*Param
 	m, v              [][]float32
 }
@@ -49,10 +54,14 @@ func (a *AdamW) Step(n *Network, lr float64, t int) {
 	start := time.Now()
 	c1, c2 := 1-math.Pow(a.Beta1, float64(t)), 1-math.Pow(a.Beta2, float64(t))
 	for i, p := range a.params {
+		decay := 0.0
+		if p.Hidden {
+			decay = a.Decay
+		}
 		n.split(len(p.W)/8, func(_, lo, hi int) {
 			lo, hi = lo*8, hi*8
 			n.ops.AdamW(p.W[lo:hi], p.G[lo:hi], a.m[i][lo:hi], a.v[i][lo:hi], float32(lr), float32(a.Beta1), float32(a.Beta2),
-				float32(c1), float32(c2), float32(a.Eps), 0)
+				float32(c1), float32(c2), float32(a.Eps), float32(decay))
 		})
 	}
 	n.Timing.Optimizer += time.Since(start)
@@ -74,7 +83,7 @@ type Muon struct {
 // Step implements Optimizer. Each matrix is one thread's work from start to end.
 func (m *Muon) Step(n *Network, lr float64, _ int) {
 	start := time.Now()
-	kernels.Each(n.threads, func(w int) {
+	kernels.Each(len(m.scratch), func(w int) {
 		for i := w; i < len(m.params); i += n.threads {
 			p, buf := m.params[i], m.momentum[i]
 			n.ops.AXPBY(buf, 1, p.G, float32(m.Beta)) // buf = βbuf + g

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -84,8 +85,10 @@ func curveOf(t *testing.T, dir string) [][]string {
 // as if it had not been: bit-equal losses, weights, optimizer state and curve. Without it
 // a run that takes days could not be repeated, nor a loss spike be looked into.
 func TestResumeIsExact(t *testing.T) {
-	for _, stage := range []string{"ar", "tsc", "order", "onpolicy"} {
+	for _, stage := range []string{"ar", "ar adamw", "tsc", "order", "onpolicy"} {
+		stage, optimizer, _ := strings.Cut(stage, " ")
 		s := tinySettings(stage)
+		s.Optimizer = cmp.Or(optimizer, s.Optimizer)
 		straight := start(t, s, tinyOptions(t, t.TempDir()))
 		want := lossesOf(t, straight, -1)
 		final := weightsOf(straight)
@@ -99,7 +102,7 @@ func TestResumeIsExact(t *testing.T) {
 			t.Fatalf("the run saw no masks or no edits: %+v", want)
 		}
 		for _, how := range []string{"stopped", "killed"} {
-			t.Run(stage+" "+how, func(t *testing.T) {
+			t.Run(stage+" "+s.Optimizer+" "+how, func(t *testing.T) {
 				opt := tinyOptions(t, t.TempDir())
 				first := start(t, s, opt)
 				got := lossesOf(t, first, 2) // saves when stopped
@@ -163,6 +166,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"tokenizer", func(_ *Settings, o *Options) { o.VocabHash = "another" }, []string{"resuming: the tokenizer is not the one"}},
 		{"corpus", func(_ *Settings, o *Options) { o.Train = sourceCorpus("train", 3, 2, 3000) }, []string{"resuming: the corpus is not the one", "--new-corpus"}},
 		{"stage", func(s *Settings, _ *Options) { *s = tinySettings("tsc") }, []string{"holds a run of stage ar", "--stage tsc", "--init"}},
+		{"optimizer", func(s *Settings, _ *Options) { s.Optimizer = "adamw" }, []string{"resuming: the setting optimizer is adamw, this run began with muon", "--init"}},
 		{"no checkpoint", func(_ *Settings, o *Options) { o.Out = t.TempDir() }, []string{"resuming: no checkpoint in"}},
 	} {
 		s, o := s, resume

@@ -37,6 +37,9 @@ type Settings struct {
 	MicroTokens int     `json:"micro_tokens"` // clean tokens per micro-batch
 	NoisedShare float64 `json:"noised_share"` // tsc: noised rows per clean row
 
+	// Optimizer of the hidden matrices: "muon", or "adamw" at AdamLR. Muon's orthogonalisation
+	// is a fixed price a step: a third of it at 73 M weights and 4,096 tokens.
+	Optimizer   string  `json:"optimizer"`
 	MuonLR      float64 `json:"muon_lr"` // hidden matrices; update RMS 0.2·lr as AdamW's
 	MuonBeta    float64 `json:"muon_beta"`
 	AdamLR      float64 `json:"adam_lr"` // embeddings and norms
@@ -80,7 +83,7 @@ func DefaultSettings(stage string) Settings {
 	s := Settings{Stage: stage, Seed: 1,
 		Hidden: 256, Intermediate: 768, Layers: 6, Heads: 4, KVHeads: 2, HeadDim: 64, Positions: 1024,
 		Steps: 1000, Warmup: 100, Decay: 0, StepTokens: 4096, MicroTokens: 2048,
-		MuonLR: 0.005, MuonBeta: 0.95, AdamLR: 0.003, WeightDecay: 0.02, Clip: 1,
+		Optimizer: "muon", MuonLR: 0.005, MuonBeta: 0.95, AdamLR: 0.003, WeightDecay: 0.02, Clip: 1,
 		FIMShare: 0.7, TestShare: 0.3, MinWindow: 96, MaxMiddle: 192,
 		ARWeight: 1, EndWeight: 3, FillWeight: 0.1,
 		BlockSizes: []int{4, 8, 16, 16, 32}, EditFrom: 0.8, EvalEvery: 200, EvalTokens: 16384, SaveEvery: 4}
@@ -162,6 +165,7 @@ func (s Settings) Validate() error {
 		{s.Stage == "ar" || s.NoisedShare > 0 && len(s.BlockSizes) > 0, "all stages but ar need noised_share and block_sizes"},
 		{s.MinWindow >= 32 && s.MinWindow <= s.Positions, "min_window must be in 32..positions"},
 		{s.MaxMiddle > 0 && s.MaxMiddle <= s.Positions/2, "max_middle must be in 1..positions/2"},
+		{s.Optimizer == "muon" || s.Optimizer == "adamw", "optimizer must be muon or adamw"},
 		{s.MuonLR > 0 && s.AdamLR > 0 && s.Clip > 0, "learning rates and clip must be positive"},
 		{s.MuonBeta >= 0 && s.MuonBeta < 1, "muon_beta must be in 0..1, below 1"},
 		{s.WeightDecay >= 0, "weight_decay must not be negative"},

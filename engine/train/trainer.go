@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,8 @@ func (t *Trainer) checkResume() error {
 		return fmt.Errorf("resuming: the corpus is not the one this run began with; give the old --data, or --new-corpus to go on with this one (the run can then not be repeated exactly)")
 	case t.st.Settings.Stage != t.s.Stage:
 		return fmt.Errorf("resuming: %s holds a run of stage %s; start --stage %s with --init %s and another --out", t.opt.Out, t.st.Settings.Stage, t.s.Stage, t.opt.Out)
+	case cmp.Or(t.st.Settings.Optimizer, "muon") != t.s.Optimizer:
+		return fmt.Errorf("resuming: the setting optimizer is %s, this run began with %s, whose state is what its checkpoint holds; start a new run with --init %s", t.s.Optimizer, t.st.Settings.Optimizer, t.opt.Out)
 	case t.s.Stage != "ar" && t.st.Config.Seedling.Shift != t.s.Shift:
 		return fmt.Errorf("resuming: the setting shift is %t, this run began with %t: a canvas cannot change what it foretells under way", t.s.Shift, t.st.Config.Seedling.Shift)
 	}
