@@ -160,16 +160,8 @@ func train(ctx context.Context, cfg TrainConfig, texts iter.Seq[SourceFile], pro
 	if err != nil {
 		return nil, err
 	}
-	corpus = newCorpus()
-	var s scratch
-	for _, c := range chunks {
-		if len(corpus.seqs)%4096 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		corpus.begin(c)
-		for _, id := range t.encodeChunk(&s, c.text) {
-			corpus.add(id)
-		}
+	if corpus, err = t.chunksOf(ctx, chunks); err != nil {
+		return nil, err
 	}
 	if err := v.learn(ctx, corpus, cfg.Size, cfg, report(Chunks)); err != nil {
 		return nil, err

@@ -148,7 +148,7 @@ func TestJob(t *testing.T) {
 	}
 	var log bytes.Buffer
 	out := filepath.Join(dir, "out")
-	job := Job{From: golden, To: out, VocabSize: 275, VocabFrom: src, Layers: "0-1", Log: &log}
+	job := Job{From: golden, To: out, VocabSize: 275, Grow: 5, VocabFrom: src, Layers: "0-1", Log: &log}
 	if err := job.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Config.VocabSize != 275 || w.Config.QKNorm() || !w.Config.Seedling.Plain {
+	if w.Config.VocabSize != 280 || w.Config.QKNorm() || !w.Config.Seedling.Plain {
 		t.Errorf("config %+v", w.Config)
 	}
 	settings := filepath.Join(dir, "settings.json")
@@ -179,6 +179,7 @@ func TestJob(t *testing.T) {
 	}
 	for name, bad := range map[string]Job{
 		"go together": {From: golden, To: out, VocabSize: 300},
+		"--grow":      {From: golden, To: out, Grow: 3},
 		"neither":     {From: golden, To: out, Layers: "x"},
 		"bytes":       {From: golden, To: out, VocabFrom: src, VocabSize: 100},
 		"no such":     {From: golden + ".x", To: out},
@@ -187,5 +188,54 @@ func TestJob(t *testing.T) {
 		if err := bad.Run(context.Background()); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error %v, want one with %q", err, name)
 		}
+	}
+}
+
+// A grown model is the same network with rows for the new tokens: each begins as the mean
+// of the old tokens that stand for it, however they were merged.
+func TestGrow(t *testing.T) {
+	m := adopted(t)
+	src := filepath.Join(t.TempDir(), "train", "python", "made")
+	if err := os.MkdirAll(src, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(src, "a.py"), []byte(strings.Repeat("import torch\n\nfor i in the tokens:\n    return i in tokens\n", 40)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := train.Prepare(t.Context(), filepath.Dir(filepath.Dir(filepath.Dir(src))), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := m.Tokenizer.Size() + 12
+	g, err := m.Grow(t.Context(), c, size, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Tokenizer.Size() != size || g.Weights.Config.VocabSize != size || g.Weights.Embed.Rows != size {
+		t.Fatalf("%d tokens, config %d, embeddings %d", g.Tokenizer.Size(), g.Weights.Config.VocabSize, g.Weights.Embed.Rows)
+	}
+	words := false
+	for id := range int32(size) {
+		if int(id) < m.Tokenizer.Size() {
+			if !slices.Equal(row(g, id), row(m, id)) {
+				t.Fatalf("token %d changed", id)
+			}
+			continue
+		}
+		text := string(g.Tokenizer.Token(id))
+		words = words || strings.Contains(strings.TrimSpace(text), " ")
+		old := tokenizer.Encode[int32](m.Tokenizer, nil, text)
+		for k, x := range row(g, id) {
+			mean := 0.0
+			for _, o := range old {
+				mean += float64(row(m, o)[k]) / float64(len(old))
+			}
+			if math.Abs(float64(x)-mean) > 1e-6 {
+				t.Fatalf("%q begins with %v at %d, the mean of %d tokens is %v", text, x, k, len(old), mean)
+			}
+		}
+	}
+	if !words {
+		t.Error("no token crosses a word")
 	}
 }

@@ -11,8 +11,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
 
 	"github.com/seedling-lsp/seedling/engine/model"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
 	"github.com/seedling-lsp/seedling/engine/train"
 )
 
@@ -22,6 +26,7 @@ type Job struct {
 	To        string    `arg:"" help:"Directory to write."`
 	VocabSize int       `placeholder:"N" help:"Keep only N tokens: those that --vocab-from uses most, and every byte."`
 	VocabFrom string    `type:"existingdir" placeholder:"DIR" help:"Sources to count tokens in (as for train --data), or the folder of a run."`
+	Grow      int       `placeholder:"N" help:"Then add N tokens: what --vocab-from writes most across words and lines, so that a text has fewer."`
 	Layers    string    `placeholder:"N|LIST" help:"Keep only N layers, evenly spread, or those listed, from 0: 0,1,5-9,29."`
 	BF16      bool      `name:"bf16" help:"Write bfloat16 instead of float32: half the size, rounded."`
 	Log       io.Writer `kong:"-"` // for people
@@ -31,6 +36,9 @@ type Job struct {
 func (j Job) Run(ctx context.Context) error {
 	if (j.VocabSize == 0) != (j.VocabFrom == "") {
 		return errors.New("--vocab-size and --vocab-from go together")
+	}
+	if j.Grow < 0 || j.Grow > 0 && j.VocabFrom == "" {
+		return errors.New("--grow wants a number of tokens, and --vocab-from to learn them from")
 	}
 	m, err := ReadGGUF(j.From)
 	if err != nil {
@@ -66,7 +74,7 @@ func (j Job) Run(ctx context.Context) error {
 // in tokens alone that hardly matter.
 const countedFiles = 20000
 
-// prune cuts the vocabulary and says what that does to the length of texts.
+// prune cuts the vocabulary, grows it if asked, and says what that does to the length of texts.
 func (j Job) prune(ctx context.Context, m *Model) (*Model, error) {
 	c, err := training(ctx, j.VocabFrom)
 	if err != nil {
@@ -80,6 +88,18 @@ func (j Job) prune(ctx context.Context, m *Model) (*Model, error) {
 	out, err := m.Prune(before.Counts, j.VocabSize)
 	if err != nil {
 		return nil, err
+	}
+	if j.Grow > 0 {
+		bar := progressbar.NewOptions(j.Grow, progressbar.OptionSetWriter(j.Log), progressbar.OptionSetDescription("merging across words"), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(200*time.Millisecond))
+		out, err = out.Grow(ctx, c, out.Tokenizer.Size()+j.Grow, func(p tokenizer.Progress) {
+			if p.Stage == tokenizer.Chunks {
+				bar.Set(p.Done)
+			}
+		})
+		bar.Finish()
+		if err != nil {
+			return nil, err
+		}
 	}
 	after, err := Count(ctx, c, out.Tokenizer, step)
 	if err != nil {
