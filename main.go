@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -756,6 +757,7 @@ type evalCmd struct {
 	Infill evalInfillCmd `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
 	Finish evalFinishCmd `cmd:"" help:"Finish answers at places as people type, with every rule on and off: shown, exact, repeated, parses."`
 	Edit   evalEditCmd   `cmd:"" help:"Repair plausible faults of functions: exact repairs, false alarms on clean ones."`
+	Speed  evalSpeedCmd  `cmd:"" help:"Tokens a forward against exact match, from careful to bold decoding: a table and a plot."`
 	Ppl    evalPplCmd    `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
 	Memory evalMemoryCmd `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
 }
@@ -815,6 +817,59 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	bar.Finish()
 	if err != nil {
 		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+type evalSpeedCmd struct {
+	evalFlags
+	Kinds  []string `help:"Kinds of cases: single_line, line_end, statement, block, function." sep:"," default:"single_line,block"`
+	Blocks []int    `help:"Sizes of a block, beside the model's own." sep:"," default:"4,16"`
+	Memory string   `help:"What is remembered: the file's folder, the file alone, or nothing." enum:"folder,file,none" default:"folder"`
+	Plot   string   `type:"path" placeholder:"FILE" help:"Draw the points there (.png, .svg or .pdf)."`
+}
+
+func (v *evalSpeedCmd) Run(ctx context.Context, c *cli) error {
+	files, err := eval.Files(ctx, v.Data)
+	if err != nil {
+		return err
+	}
+	cases, err := eval.Draw(files, v.Cases, v.Seed)
+	if err != nil {
+		return err
+	}
+	cases = slices.DeleteFunc(cases, func(x eval.Case) bool { return !slices.Contains(v.Kinds, string(x.Kind)) })
+	if len(cases) == 0 {
+		return fmt.Errorf("no cases of %s: --kinds takes single_line, line_end, statement, block and function", strings.Join(v.Kinds, ","))
+	}
+	m, err := c.load()
+	if err != nil {
+		return err
+	}
+	if m.weights.Config.Seedling.Plain {
+		return errors.New("this model knows only causal decoding, which has one speed: train it first (seedling train --stage tsc)")
+	}
+	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{MemoryTokens: map[string]int{"none": -1}[v.Memory]})
+	defer e.Close()
+	set := eval.Setup{}
+	if v.Memory == "folder" {
+		set.Remembered = files
+	}
+	points := eval.Boldnesses(v.Blocks)
+	bar := progress(len(points)*len(cases), "answers")
+	rep, err := eval.Speed(ctx, e, m.name, cases, set, points, v.Seed, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.Plot != "" {
+		if err := rep.Plot(v.Plot); err != nil {
+			return err
+		}
 	}
 	if v.JSON {
 		return printJSON(rep)

@@ -78,6 +78,12 @@ type Setup struct {
 	Context    string
 	Decode     []string // names of Modes; empty: all
 	Candidates int      // different answers that are asked for, see Score.Among; 0: one
+	// Settings and BlockSize of the requests; zero: the generator's own.
+	Settings  denoise.Settings
+	BlockSize int
+	// Name stands before the documents' names: no answer may be recalled for a request of
+	// the same case that is asked otherwise.
+	Name string
 }
 
 // Score is what a decoding mode reached on the cases of a kind.
@@ -253,9 +259,10 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	// The document's name is case and mode: one mode's answer must not be recalled for
 	// another's.
 	plan := infill.NewPlan(infill.Document{Path: c.Path, Language: c.Language, Text: text, Tree: tree}, infill.ByteOffset(c.Start),
-		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: fmt.Sprintf("case %d.%d", id, mode)})
+		infill.Options{Mode: planMode[c.Kind], Priority: engine.Invoked, Document: set.Name + fmt.Sprintf("case %d.%d", id, mode)})
 	all, res, err := plan.Answers(set.Candidates, func(r engine.Request) (engine.Result, error) {
 		r.Decode, r.Own, r.Snippets = mode, c.Path, snippets
+		r.Settings, r.BlockSize = set.Settings, set.BlockSize
 		return g.Generate(ctx, r)
 	})
 	if err != nil {
