@@ -136,7 +136,8 @@ type block struct {
 	warps               []*warp
 	bars                [16]barrier
 	mbars               map[uint32]*mbarrier
-	events              int // whatever a polling warp may have waited for
+	agent               uint32 // the clock of copies that an mbarrier tells of
+	events              int    // whatever a polling warp may have waited for
 	early               bool
 	count               Counters
 }
@@ -150,6 +151,7 @@ func newBlock(r *run) *block {
 	for i := range r.warps {
 		b.warps = append(b.warps, &warp{b: b, id: i, reg: make([]lanes, len(r.k.regNames)), pred: make([]uint32, len(r.k.predNames)),
 			def: make([]uint32, len(r.k.regNames)), pdef: make([]uint32, len(r.k.predNames)),
+			ages: make([]uint32, len(r.k.regNames)), busy: make([]int, len(r.k.regNames)), held: make([]int, len(r.k.regNames)),
 			clock: make([]uint32, r.warps+1), fenced: make([]uint32, r.warps+1)})
 	}
 	return b
@@ -228,7 +230,11 @@ func (b *block) stuck() {
 		}
 	}
 	if poll != nil {
-		poll.fault(Deadlock, bits.TrailingZeros32(poll.live), "waits for a phase that never ends (%d warps wait at barriers, %d have ended)", waits, over)
+		what := "it polls"
+		if m := poll.on; m != nil {
+			what = fmt.Sprintf("the mbarrier at %d is in phase %d with %d of %d arrivals and %d bytes to come", m.off, m.phase, m.pending, m.count, m.tx)
+		}
+		poll.fault(Deadlock, bits.TrailingZeros32(poll.live), "waits for what never comes: %s (%d warps wait at barriers, %d have ended)", what, waits, over)
 	}
 	bar.fault(Barrier, bits.TrailingZeros32(bar.live), "%d warps wait at a barrier that others never reach (%d have ended)", waits, over)
 }

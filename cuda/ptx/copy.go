@@ -14,6 +14,8 @@ type flight struct {
 	off, n int    // where to in shared memory
 	data   []byte // the source, read when the copy lands
 	line   int32
+	warp   uint8
+	thread bool // of a thread's own, not of the asynchronous proxy
 }
 
 func (c *copyGroups) reset() { c.open, c.groups = c.open[:0], c.groups[:0] }
@@ -117,7 +119,7 @@ func (d *decoder) asyncCopy() {
 					w.fault(Value, l, "a copy of %d of %d bytes", got, n)
 				}
 			}
-			f := flight{off: off, n: n, line: int32(w.in.line)}
+			f := flight{off: off, n: n, line: int32(w.in.line), warp: uint8(w.id)}
 			if got == n {
 				f.data = w.global(from.of(w, l), n, l, false, false)
 			} else {

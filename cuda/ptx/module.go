@@ -24,7 +24,8 @@ type Kernel struct {
 	regNames, predNames []string
 	regBytes            []int
 	specials            []special
-	granule             int // the smallest access to shared memory
+	products            bool // it has wgmma
+	granule             int  // the smallest access to shared memory
 }
 
 // What an instruction does to the flow.

@@ -25,6 +25,7 @@ type written struct {
 	lane   uint8
 	flying bool
 	atomic bool
+	async  bool // by the asynchronous proxy
 }
 
 const several = 32
@@ -48,13 +49,14 @@ func (b *block) begin() {
 			s.top = max(s.top, c)
 		}
 	}
+	s.top = max(s.top, b.agent)
 	s.base = s.top + 1
 	if s.base > 1<<25 {
 		clear(s.writes)
 		clear(s.reads)
 		s.base = 1
 	}
-	s.top = s.base
+	s.top, b.agent = s.base, s.base
 	for _, w := range b.warps {
 		for i := range w.clock {
 			w.clock[i], w.fenced[i] = s.base-1, s.base-1
@@ -82,6 +84,9 @@ func (w *warp) place(addr uint64, n, lane int) int {
 func (e *written) String() string {
 	if e.flying {
 		return fmt.Sprintf("a copy that line %d began", e.line)
+	}
+	if e.async {
+		return fmt.Sprintf("a copy of line %d", e.line)
 	}
 	return fmt.Sprintf("line %d, warp %d", e.line, e.warp)
 }

@@ -43,11 +43,17 @@ type warp struct {
 	fenced []uint32 // of each warp's clock, what its own proxy fences cover
 	proxy  uint32   // its own clock at its last proxy fence
 
-	copies  [32]copyGroups
-	bulk    bulkGroups
-	wg      []product // wgmma that run
-	wgOpen  int       // of them, not committed yet
-	wgFence uint32    // registers' fence: see wgmma.go
+	copies [32]copyGroups
+	bulk   [32]bulkGroups
+	on     *mbarrier // that it polls
+
+	wg         []product // wgmma that run
+	commits    int       // groups of them so far
+	products   int
+	age        uint32 // wgmma.fence so far
+	fencedOnce bool
+	ages       []uint32 // when a register was last written
+	busy, held []int    // wgmma that run and write a register, or read it
 }
 
 // maxSteps is when a warp is held to be in an endless loop.
@@ -68,8 +74,12 @@ func (w *warp) start(threads int) {
 	for i := range w.copies {
 		w.copies[i].reset()
 	}
-	w.bulk = bulkGroups{}
-	w.wg, w.wgOpen, w.wgFence = w.wg[:0], 0, 0
+	w.bulk = [32]bulkGroups{}
+	w.on = nil
+	w.wg, w.commits, w.products, w.age, w.fencedOnce = nil, 0, 0, 1, false
+	clear(w.ages)
+	clear(w.busy)
+	clear(w.held)
 	for _, s := range k.specials {
 		w.def[s.reg] = full
 		r := &w.reg[s.reg]
@@ -123,6 +133,9 @@ func (w *warp) run() {
 				if m := mask &^ w.pdef[r]; m != 0 {
 					w.undefined(m, r, true)
 				}
+			}
+			if w.b.k.products {
+				w.touches(in)
 			}
 			if in.control == plainly {
 				in.run(w, mask)
@@ -232,7 +245,25 @@ func (w *warp) leave() {
 	if len(w.wg) > 0 {
 		w.fault(Async, 0, "ends with %d wgmma that nobody waited for", len(w.wg))
 	}
-	if w.bulk.reading() {
-		w.fault(Async, 0, "ends with copies out of shared memory that nobody waited for")
+	for l := range w.bulk {
+		if w.bulk[l].reading() {
+			w.fault(Async, l, "ends with copies out of shared memory that nobody waited for")
+		}
+	}
+}
+
+// touches holds that registers of products that run are left alone, and remembers when others
+// were written.
+func (w *warp) touches(in *inst) {
+	for _, r := range in.reads {
+		if w.busy[r] > 0 {
+			w.fault(Async, 0, "register %s is read before the wait for the wgmma that writes it", w.b.k.regNames[r])
+		}
+	}
+	for _, r := range in.writes {
+		if w.busy[r] > 0 || w.held[r] > 0 {
+			w.fault(Async, 0, "register %s is written before the wait for the wgmma that needs it", w.b.k.regNames[r])
+		}
+		w.ages[r] = w.age
 	}
 }
