@@ -20,9 +20,10 @@ const (
 
 // Options are how a machine runs.
 type Options struct {
-	Copies  Timing
-	Blocks  int  // at a time; 0: one a processor
-	Reverse bool // the last warp of a block first
+	Copies   Timing
+	Blocks   int   // at a time; 0: one a processor
+	Reverse  bool  // the last warp of a block first
+	Branches int64 // of a warp before it is held to be in an endless loop; 0: 2^22
 }
 
 // Machine runs kernels on its memory.
@@ -35,6 +36,9 @@ type Machine struct {
 
 // New makes a machine without any memory.
 func New(opt Options) *Machine {
+	if opt.Branches <= 0 {
+		opt.Branches = 1 << 22
+	}
 	return &Machine{opt: opt, counters: map[string]*Counters{}}
 }
 

@@ -24,8 +24,11 @@ type written struct {
 	warp   uint8 // len(warps) for copies that an mbarrier tells of
 	lane   uint8
 	flying bool
-	atomic bool
+	atomic bool // the fields below are those of the last write that was none
 	async  bool // by the asynchronous proxy
+
+	plainClock           uint32
+	plainWarp, plainLane uint8
 }
 
 const several = 32
@@ -176,9 +179,14 @@ func (w *warp) changing(off, n, lane int) {
 			w.fault(Uninitialised, lane, "shared memory at %d, which nobody wrote", p<<s.shift)
 		}
 		w.unread(p, lane)
-		if !e.atomic {
-			w.unwritten(p, lane)
+		before := *e
+		if e.atomic { // look through the atomics at what they changed
+			before = written{clock: e.plainClock, warp: e.plainWarp, lane: e.plainLane, line: e.line}
 		}
-		*e = written{clock: w.clock[w.id], line: int32(w.in.line), warp: uint8(w.id), lane: uint8(lane), atomic: true}
+		own := written{clock: w.clock[w.id], line: int32(w.in.line), warp: uint8(w.id), lane: uint8(lane), atomic: true,
+			plainClock: before.clock, plainWarp: before.warp, plainLane: before.lane}
+		*e = before
+		w.unwritten(p, lane)
+		*e = own
 	}
 }

@@ -56,9 +56,6 @@ type warp struct {
 	busy, held []int    // wgmma that run and write a register, or read it
 }
 
-// maxSteps is when a warp is held to be in an endless loop.
-const maxSteps = 1 << 30
-
 // start puts the warp at its first instruction.
 func (w *warp) start(threads int) {
 	k := w.b.k
@@ -149,8 +146,8 @@ func (w *warp) run() {
 				continue
 			}
 			w.steps++
-			if w.steps > maxSteps {
-				w.fault(Deadlock, bits.TrailingZeros32(mask), "more than %d branches: it does not end", maxSteps)
+			if most := w.b.m.opt.Branches; w.steps > most {
+				w.fault(Deadlock, bits.TrailingZeros32(mask), "more than %d branches: it does not end", most)
 			}
 			switch in.control {
 			case branches:
