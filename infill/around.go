@@ -136,6 +136,30 @@ func (a *around) lookRight() {
 	}
 }
 
+// restReach is how far below the cursor's line the rest of a statement is looked for.
+const restReach = 2 << 10
+
+// restBelow says whether a bracket is closed below that nothing up to there opens: the line
+// at the cursor is to open it.
+func (a *around) restBelow() bool {
+	if a.sc.in != inCode {
+		return false
+	}
+	sc := a.sc.clone()
+	text := a.doc.Text[:min(len(a.doc.Text), a.lineTo+restReach)]
+	for i := a.at; i < len(text); {
+		next, ev := sc.step(text, i, true)
+		if ev == evClose {
+			if sc.level(text[i]) < 0 {
+				return true
+			}
+			sc.close(text[i])
+		}
+		i = next
+	}
+	return false
+}
+
 // aligned corrects which open bracket a closing one at the start of a line belongs to:
 // the innermost whose line is indented alike, since code in the middle of being written
 // has brackets that nothing closes yet, but its indentation is right.

@@ -66,6 +66,8 @@ func decide(a around, opt Options) (Mode, string) {
 		return Arguments, "the rest of the list around the cursor is empty"
 	case !a.d.brackets:
 		return Line, "the line has begun left of the cursor"
+	case a.restBelow():
+		return Line, "the rest of the statement stands below"
 	case !blank(a.left):
 		return Statement, "the line has begun left of the cursor"
 	}

@@ -85,10 +85,19 @@ type fit struct {
 
 // fit gives the text and the end of what it replaces.
 func (f fit) fit(text string, cutOff bool) (string, int) {
+	if f.rule.mode == Statement && f.rules.Has(RuleBelow) && f.standsBelow(text) {
+		text, _, _ = strings.Cut(text, "\n")
+	}
+	if f.rule.mode == Arguments && cutOff {
+		text, _, _ = strings.Cut(text, "\n")
+	}
 	switch {
 	case f.rule.mode == Line, f.rule.mode == Statement && !strings.Contains(text, "\n"):
 		return f.line(f.unindented(text))
 	case f.rule.mode == Docstring:
+		if cutOff {
+			text, _, _ = strings.Cut(text, "\n")
+		}
 		return f.prose(f.unindented(text)), f.at
 	}
 	if cutOff && f.rules.Has(RuleWhole) {

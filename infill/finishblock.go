@@ -1,6 +1,9 @@
 package infill
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // block fits a text of many lines.
 func (f fit) block(text string) string {
@@ -31,6 +34,20 @@ func (f fit) block(text string) string {
 		return ""
 	}
 	return f.closing(bare, text, r)
+}
+
+// standsBelow says whether one of the lines of a statement, the first one aside, stands right
+// below the cursor: of such a statement the first line is what was missing.
+func (f fit) standsBelow(text string) bool {
+	lines := strings.Split(text, "\n")
+	below := f.linesBelow(statementLines)
+	for _, l := range lines[1:] {
+		l = strings.TrimSpace(l)
+		if !onlyClosers(l) && slices.ContainsFunc(below, func(b string) bool { return strings.TrimSpace(b) == l }) {
+			return true
+		}
+	}
+	return false
 }
 
 // prose fits the lines of a docstring or comment.

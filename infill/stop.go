@@ -97,6 +97,7 @@ func (r *rule) cutBlock(text string, skip int, final bool) (int, string) {
 	lines, lineAt := 0, 0 // line ends so far; where the line starts
 	fresh := r.fresh      // nothing but white space on the line so far
 	solid := skip         // behind the last byte that is not white space
+	first := skip         // the same of the first line
 	for i := 0; i < len(text); {
 		was, depth := sc.in, len(sc.stack)
 		next, ev := sc.step(text, i, final)
@@ -122,7 +123,13 @@ func (r *rule) cutBlock(text string, skip int, final bool) (int, string) {
 			return len(text), ""
 		case evNewline:
 			lineAt, fresh = next, true
+			if lines == 0 {
+				first = solid
+			}
 			if lines++; lines > r.maxLine {
+				if r.mode == Arguments { // a list that never ends is none to be trusted
+					return first, name
+				}
 				return solid, name
 			}
 		case evClose:

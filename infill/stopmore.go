@@ -61,22 +61,24 @@ func (r *rule) cutStatement(text string, skip int, final bool) (int, string) {
 	return len(text), ""
 }
 
-// cutProse keeps a docstring or a block comment to its end: before the delimiter that stands
-// after the cursor, or behind the one that the text writes. One that never ends, where none
-// stands after the cursor, is cut back to its first line.
+// cutProse keeps a docstring or a block comment to its end: behind the delimiter that the text
+// writes, or, where one stands after the cursor, before it or at the end of the paragraph,
+// behind which a small model goes on with code. What does not come to its end is cut back to
+// its first line.
 func (r *rule) cutProse(text string, skip int, final bool) (int, string) {
 	sc := r.start.clone()
-	lines, first, solid := 0, -1, skip
+	lines, first, solid, bare := 0, -1, skip, r.fresh
 	for i := 0; i < len(text); {
 		c := text[i]
 		if i >= skip && c == '\n' {
+			if r.literal && bare && lines > 0 && solid > skip {
+				return solid, "docstring"
+			}
 			if first < 0 {
 				first = i
 			}
+			bare = true
 			if lines++; lines >= r.maxLine {
-				if r.literal {
-					return solid, "docstring"
-				}
 				return first, "line"
 			}
 		}
@@ -91,7 +93,7 @@ func (r *rule) cutProse(text string, skip int, final bool) (int, string) {
 			return max(next, skip), "docstring"
 		}
 		if n := len(strings.TrimRight(text[i:next], " \t\r\n")); n > 0 {
-			solid = max(i+n, skip)
+			solid, bare = max(i+n, skip), false
 		}
 		i = next
 	}
