@@ -71,6 +71,7 @@ func (s *Server) configure(section []byte) {
 	s.settings = set
 	s.mu.Unlock()
 	s.choose()
+	go s.reregister(s.wire) // asks the client: not on the read loop
 	if err != nil {
 		s.tell(protocol.MessageTypeWarning, err.Error())
 	}

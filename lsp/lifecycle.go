@@ -60,6 +60,7 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 		s.tells.files = w.DidChangeWatchedFiles != nil && is(w.DidChangeWatchedFiles.DynamicRegistration)
 	}
 	s.takes = editingOf(p.Capabilities)
+	s.dynamic.read(p.Capabilities)
 	s.follows = followsStatus(p.Capabilities.Experimental)
 	s.elsewhere = takesEditsElsewhere(p.Capabilities.Experimental)
 	s.markdown = takesMarkdown(p.Capabilities)
@@ -76,9 +77,12 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 	r.Capabilities.PositionEncoding = kind
 	r.Capabilities.TextDocumentSync = &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental, Save: protocol.Boolean(true)}
 	r.Capabilities.Workspace = &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{Supported: &yes, ChangeNotifications: protocol.Boolean(true)}}
-	// Always advertised: some clients can do it and send their own capability as null.
-	r.Capabilities.InlineCompletionProvider = protocol.Boolean(true)
-	if s.lists(s.current()) {
+	// Advertised where it cannot be registered: some clients can do it and send their own
+	// capability as null.
+	if !s.dynamic.inline {
+		r.Capabilities.InlineCompletionProvider = protocol.Boolean(true)
+	}
+	if !s.dynamic.lists && s.lists(s.current()) {
 		r.Capabilities.CompletionProvider = &protocol.CompletionOptions{}
 	}
 	if p.Capabilities.NotebookDocument != nil {
@@ -105,6 +109,10 @@ func (s *Server) greet(ctx context.Context) {
 		s.pull(ctx, false)
 	}
 	s.register(ctx, s.tells.configuration, s.tells.files)
+	s.dynamic.mu.Lock()
+	s.dynamic.greeted = true
+	s.dynamic.mu.Unlock()
+	s.reregister(ctx)
 }
 
 // ready tells the client that the server can answer.

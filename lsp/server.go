@@ -83,6 +83,7 @@ type Server struct {
 	tells    struct { // what the client tells of when it is asked to; likewise
 		configuration, files bool
 	}
+	dynamic   dynamic         // what the client lets be registered
 	takes     editing         // what the client does with edits; likewise
 	elsewhere bool            // the client goes to next edits of other files; likewise
 	follows   bool            // the client wants seedling/status; likewise

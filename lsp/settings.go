@@ -30,7 +30,7 @@ type Settings struct {
 	DebounceMs        int      `json:"debounceMs" default:"0" min:"0" max:"5000" unit:"milliseconds" doc:"an automatic request waits this long for a newer one before it costs anything; what is out of date is cancelled anyway, this saves a laptop's battery"`
 	DeadlineMs        int      `json:"deadlineMs" default:"400" min:"10" max:"60000" unit:"milliseconds" doc:"an automatic suggestion takes no longer"`
 	InvokedDeadlineMs int      `json:"invokedDeadlineMs" default:"3000" min:"10" max:"60000" unit:"milliseconds" doc:"one asked for by hand takes no longer"`
-	Completion        string   `json:"completion" default:"\"auto\"" enum:"auto always never" doc:"suggestions as entries of the completion list, too: for clients that draw no inline completions, always, or never; a client is told of it at the start, so always belongs into initializationOptions"`
+	Completion        string   `json:"completion" default:"\"auto\"" enum:"auto always never" doc:"suggestions as entries of the completion list, too: for clients that draw no inline completions, always, or never; a client that does not let it be registered later is told of it at the start, so always belongs into initializationOptions"`
 	Candidates        int      `json:"candidates" default:"4" min:"1" max:"8" doc:"how many different suggestions one asked for by hand gives at the most, to choose from; four take between one and a half and four times as long as one"`
 	MaxTokens         int      `json:"maxTokens" default:"0" min:"0" max:"1024" unit:"tokens" doc:"bound of a suggestion; 0: by what is completed"`
 	MaxFileKB         int      `json:"maxFileKB" default:"2048" min:"1" max:"65536" unit:"KB" doc:"larger documents are left alone"`

@@ -372,6 +372,9 @@ func (p *Proxy) said(life int, h head, body []byte) []byte {
 		if registers {
 			p.agreed[string(h.Params)] = true
 		}
+		if h.Method == "client/unregisterCapability" { // so that it may be registered again
+			p.disagree(h.Params)
+		}
 		// Two servers count their requests alike; the editor's late answer to the first
 		// must not reach the second.
 		p.next++
@@ -402,6 +405,31 @@ func message(id json.RawMessage, m lsp.Message) []byte {
 		out["params"] = m.Params
 	}
 	return marshal(out)
+}
+
+// disagree forgets the registrations that are taken back.
+func (p *Proxy) disagree(params []byte) {
+	var gone struct {
+		Unregisterations []struct {
+			ID string `json:"id"`
+		} `json:"unregisterations"`
+	}
+	_ = json.Unmarshal(params, &gone) // what cannot be read takes nothing back
+	for said := range p.agreed {
+		var r struct {
+			Registrations []struct {
+				ID string `json:"id"`
+			} `json:"registrations"`
+		}
+		_ = json.Unmarshal([]byte(said), &r)
+		for _, g := range gone.Unregisterations {
+			for _, x := range r.Registrations {
+				if x.ID == g.ID {
+					delete(p.agreed, said)
+				}
+			}
+		}
+	}
 }
 
 func orNull(raw json.RawMessage) json.RawMessage {

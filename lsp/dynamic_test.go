@@ -1,0 +1,93 @@
+package lsp
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// registers reads until the server registers or takes something back, and gives what, in short.
+func (w *wireClient) registers() string {
+	w.t.Helper()
+	for {
+		for len(w.asked) > 0 {
+			r := w.asked[0]
+			w.asked = w.asked[1:]
+			var p struct {
+				Registrations []struct {
+					ID, Method      string
+					RegisterOptions struct {
+						DocumentSelector json.RawMessage
+					}
+				}
+				Unregisterations []struct{ ID, Method string }
+			}
+			if err := json.Unmarshal(r.Params, &p); err != nil {
+				w.t.Fatal(err)
+			}
+			var out []string
+			for _, x := range p.Registrations {
+				if x.ID == "" {
+					w.t.Errorf("%s has no id", x.Method)
+				}
+				out = append(out, fmt.Sprintf("+%s %s", strings.TrimPrefix(x.Method, "textDocument/"), x.RegisterOptions.DocumentSelector))
+			}
+			for _, x := range p.Unregisterations {
+				out = append(out, "-"+strings.TrimPrefix(x.Method, "textDocument/"))
+			}
+			return strings.Join(out, " ")
+		}
+		w.noted(w.read())
+	}
+}
+
+// TestDynamic: a client that lets features be registered is asked to send requests only where
+// the settings want suggestions, and to begin and end with them.
+func TestDynamic(t *testing.T) {
+	w := dial(t, says("x := 1"), Options{})
+	r := w.call("initialize", map[string]any{"capabilities": map[string]any{"textDocument": map[string]any{
+		"inlineCompletion": map[string]any{"dynamicRegistration": true}, "completion": map[string]any{"dynamicRegistration": true}}}})
+	if strings.Contains(string(r.Result), "inlineCompletionProvider") || strings.Contains(string(r.Result), "completionProvider") {
+		t.Errorf("advertised besides: %s", r.Result)
+	}
+	w.notify("initialized", map[string]any{})
+	for _, c := range []struct{ settings, want string }{
+		{"", "+inlineCompletion null"},
+		{`{"languages":["go","python"],"excludeLanguages":["python"]}`, `-inlineCompletion|+inlineCompletion [{"language":"go"}]`},
+		{`{"languages":["go"],"excludeLanguages":["python"],"completion":"always"}`, `+completion [{"language":"go"}]`},
+		{`{"enable":false}`, "-completion -inlineCompletion"},
+		{`{"completion":"always"}`, "+completion null +inlineCompletion null"},
+		{`{"completion":"auto","debounceMs":1}`, "-completion"},
+	} {
+		if c.settings != "" {
+			w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": json.RawMessage(c.settings)}})
+		}
+		for want := range strings.SplitSeq(c.want, "|") {
+			if got := w.registers(); got != want {
+				t.Errorf("%s: %s, want %s", c.settings, got, want)
+			}
+		}
+	}
+	w.open(oneFunc)
+	if l := w.wait(w.inline(3, 1)).items(t); len(l.Items) != 1 {
+		t.Errorf("%+v", l)
+	}
+	w.bye()
+}
+
+// TestDynamicRefused: a client that says no to a registration is asked again when its settings
+// change, and lives on.
+func TestDynamicRefused(t *testing.T) {
+	w := dial(t, says("x := 1"), Options{})
+	w.lacks = "client/registerCapability"
+	w.call("initialize", map[string]any{"capabilities": map[string]any{"textDocument": map[string]any{"inlineCompletion": map[string]any{"dynamicRegistration": true}}}})
+	w.notify("initialized", map[string]any{})
+	for range 2 {
+		if got := w.registers(); got != "+inlineCompletion null" {
+			t.Errorf("%s", got)
+		}
+		w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": map[string]any{"debounceMs": 1}}})
+	}
+	w.bye()
+}
