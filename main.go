@@ -39,6 +39,7 @@ import (
 	"github.com/seedling-lsp/seedling/engine/denoise"
 	"github.com/seedling-lsp/seedling/engine/eval"
 	"github.com/seedling-lsp/seedling/engine/eval/replay"
+	"github.com/seedling-lsp/seedling/engine/eval/sandbox"
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/tokenizer"
 	"github.com/seedling-lsp/seedling/engine/train"
@@ -79,6 +80,7 @@ type cli struct {
 }
 
 func main() {
+	sandbox.Child() // a program that a model wrote, if this process was started to run one
 	var c cli
 	parser := kong.Must(&c, kong.Name("seedling"), kong.Description("Code completion with a local block-diffusion language model."), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	args := os.Args[1:]
@@ -754,12 +756,13 @@ func (t *trainCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type evalCmd struct {
-	Infill evalInfillCmd `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
-	Finish evalFinishCmd `cmd:"" help:"Finish answers at places as people type, with every rule on and off: shown, exact, repeated, parses."`
-	Edit   evalEditCmd   `cmd:"" help:"Repair plausible faults of functions: exact repairs, false alarms on clean ones."`
-	Speed  evalSpeedCmd  `cmd:"" help:"Tokens a forward against exact match, from careful to bold decoding: a table and a plot."`
-	Ppl    evalPplCmd    `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
-	Memory evalMemoryCmd `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
+	Infill    evalInfillCmd    `cmd:"" help:"Fill gaps of real files: exact match, tokens per forward, share that parses."`
+	Finish    evalFinishCmd    `cmd:"" help:"Finish answers at places as people type, with every rule on and off: shown, exact, repeated, parses."`
+	Edit      evalEditCmd      `cmd:"" help:"Repair plausible faults of functions: exact repairs, false alarms on clean ones."`
+	Speed     evalSpeedCmd     `cmd:"" help:"Tokens a forward against exact match, from careful to bold decoding: a table and a plot."`
+	HumanEval evalHumanEvalCmd `cmd:"" name:"humaneval" help:"HumanEval-Infilling, which you bring: pass@1, the programs running in a sandbox (Linux)."`
+	Ppl       evalPplCmd       `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
+	Memory    evalMemoryCmd    `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
 }
 
 type evalFlags struct {
@@ -870,6 +873,39 @@ func (v *evalSpeedCmd) Run(ctx context.Context, c *cli) error {
 		if err := rep.Plot(v.Plot); err != nil {
 			return err
 		}
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+type evalHumanEvalCmd struct {
+	File   string `arg:"" type:"existingfile" help:"A file of the benchmark: HumanEval-SingleLineInfilling.jsonl.gz or another (github.com/openai/human-eval-infilling)."`
+	Cases  int    `default:"0" help:"Problems drawn; 0: all."`
+	Seed   uint64 `default:"1" help:"Seed of the draw."`
+	Decode string `enum:"diffusion,verify,causal" default:"verify" help:"Way of decoding."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+func (v *evalHumanEvalCmd) Run(ctx context.Context, c *cli) error {
+	all, err := eval.Problems(v.File)
+	if err != nil {
+		return err
+	}
+	problems := eval.DrawProblems(all, v.Cases, v.Seed)
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	bar := progress(len(problems), "problems")
+	mode := eval.Modes[slices.IndexFunc(eval.Modes, func(x eval.Named) bool { return x.Name == v.Decode })]
+	rep, err := eval.HumanEval(ctx, e, m.name, problems, mode, v.Seed, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
 	}
 	if v.JSON {
 		return printJSON(rep)

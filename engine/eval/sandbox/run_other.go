@@ -1,0 +1,16 @@
+//go:build !linux
+
+package sandbox
+
+import "context"
+
+// Child does nothing: no program is run here.
+func Child() {}
+
+// Check is ErrUnavailable.
+func Check(context.Context) error { return ErrUnavailable }
+
+// Run is ErrUnavailable.
+func Run(context.Context, string, Limits, ...string) (Result, error) {
+	return Result{}, ErrUnavailable
+}
