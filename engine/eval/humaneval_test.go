@@ -30,10 +30,10 @@ var ourProblems = []Problem{
 		Test: "def check(f):\n    assert f([1, 2, 3]) == 6\n"},
 }
 
-// scripted answers by the document's name.
-type scripted map[string]string
+// byDocument answers by the document's name.
+type byDocument map[string]string
 
-func (s scripted) Generate(_ context.Context, r engine.Request) (engine.Result, error) {
+func (s byDocument) Generate(_ context.Context, r engine.Request) (engine.Result, error) {
 	text := s[r.Document]
 	if keep, name := r.Stop(text); name != "" {
 		text = text[:keep]
@@ -56,7 +56,7 @@ func TestHumanEval(t *testing.T) {
 	}
 	ask := func(answers ...string) Passed {
 		t.Helper()
-		s := scripted{}
+		s := byDocument{}
 		for i, p := range ourProblems {
 			s[p.ID] = answers[i]
 		}

@@ -6,7 +6,7 @@
 // resource limits. Where one of the first two is not to be had, on other systems as on
 // kernels before 5.13, nothing is run at all: [Check] says so.
 //
-// Invariant: a program is never run with less than all of its bounds. The process sets them
+// Invariants kept here: a program is never run with less than all of its bounds. The process sets them
 // before it becomes the program ([Child]); if one fails, it ends instead.
 package sandbox
 
