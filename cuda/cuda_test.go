@@ -23,7 +23,9 @@ type dims struct {
 
 // random makes a float network whose values are bf16 already, so that only the kernels'
 // own rounding is between the backends.
-func random(s dims) *model.Weights {
+func random(s dims) *model.Weights { return randomSeed(s, uint64(s.ff)) }
+
+func randomSeed(s dims, seed uint64) *model.Weights {
 	c := model.Config{Architectures: []string{"Qwen3ForCausalLM"}, ModelType: "qwen3", HiddenSize: s.d, IntermediateSize: s.ff, NumLayers: s.layers,
 		NumHeads: s.heads, NumKVHeads: s.kv, HeadDim: s.hd, VocabSize: s.vocab, MaxPositions: 256, RMSNormEps: 1e-6, RopeTheta: 10000,
 		TieWordEmbeddings: true, HiddenAct: "silu",
@@ -32,7 +34,7 @@ func random(s dims) *model.Weights {
 	if s.llama {
 		c.Architectures, c.ModelType = []string{"LlamaForCausalLM"}, "llama"
 	}
-	r := rand.New(rand.NewPCG(uint64(s.d), uint64(s.ff)))
+	r := rand.New(rand.NewPCG(uint64(s.d), seed))
 	round := func(f float64) float32 { return math.Float32frombits(uint32(bf16(float32(f))) << 16) }
 	mat := func(rows, cols int) model.Matrix {
 		m := model.Matrix{Rows: rows, Cols: cols, F32: make([]float32, rows*cols)}
