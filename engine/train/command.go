@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -254,10 +255,17 @@ func (j Job) corpus(ctx context.Context) (train, held *Corpus, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := train.Save(a); err != nil {
+	if err := errors.Join(train.Save(a), held.Save(b)); err != nil {
 		return nil, nil, err
 	}
-	return train, held, held.Save(b)
+	// Preparing took several times the memory of what was prepared: give it back before the
+	// network takes its own.
+	train, held = nil, nil
+	debug.FreeOSMemory()
+	if train, err = OpenCorpus(a); err == nil {
+		held, err = OpenCorpus(b)
+	}
+	return train, held, err
 }
 
 // describe leaves the settings and the list of licences beside the checkpoint.
@@ -327,7 +335,8 @@ func (j Job) bar(s Settings) func(Progress) {
 			pb.Set(p.Step)
 		}
 		if r := p.Report; r != nil {
-			fmt.Fprintf(j.Log, "\nheld out at step %d: causal %.4f nats/token (%.4f bits/byte, %.1f %% right), ELBO %.4f (%.4f bits/byte), all-mask %.4f (%.1f %%), edits %.1f %%\n",
+			fmt.Fprintf(j.Log, "\na step's time: %s\n", p.Timing)
+			fmt.Fprintf(j.Log, "held out at step %d: causal %.4f nats/token (%.4f bits/byte, %.1f %% right), ELBO %.4f (%.4f bits/byte), all-mask %.4f (%.1f %%), edits %.1f %%\n",
 				p.Step, r.AR, r.ARBits, 100*r.ARHits, r.ELBO, r.ELBOBits, r.AllMask, 100*r.AllMaskHits, 100*r.EditHits)
 		}
 		if v := p.Speed; v != nil {

@@ -51,8 +51,18 @@ type Network struct {
 	Timing Timing
 }
 
-// Timing is where the time of the passes went, summed since it was last cleared.
+// Timing is where the time of the passes went, summed since it was last cleared. Rows are
+// norms, RoPE, activations and copies; Head is the vocabulary's products and the loss; Data is
+// what the passes waited for the sampler.
 type Timing struct{ GEMM, Attention, Rows, Head, Optimizer, Data time.Duration }
+
+// String gives the shares of the sum, in percent.
+func (t Timing) String() string {
+	sum := max(t.GEMM+t.Attention+t.Rows+t.Head+t.Optimizer+t.Data, 1)
+	share := func(d time.Duration) float64 { return 100 * float64(d) / float64(sum) }
+	return fmt.Sprintf("GEMM %.0f %%, head %.0f %%, attention %.0f %%, norms and activations %.0f %%, optimizer %.0f %%, data %.0f %%",
+		share(t.GEMM), share(t.Head), share(t.Attention), share(t.Rows), share(t.Optimizer), share(t.Data))
+}
 
 // NewNetwork allocates the activations for micro-batches of up to rows rows.
 func NewNetwork(p *Params, ops *kernels.Ops, threads, rows int) (*Network, error) {

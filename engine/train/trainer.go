@@ -109,10 +109,15 @@ func New(s Settings, opt Options) (*Trainer, error) {
 	if opt.Init != nil {
 		p.Load(opt.Init)
 	}
-	rows := 2*s.MicroTokens + 128
-	if r := int(float64(s.MicroTokens)*(1+s.NoisedShare)) + 128; r > rows {
-		rows = r
+	rows := s.MicroTokens
+	switch {
+	case s.own():
+		rows += int(float64(s.MicroTokens) * max(s.NoisedShare, 1))
+	case s.Stage != "ar":
+		// A report noises blocks of 16 with gaps of 16 and more between, whatever the settings.
+		rows += int(float64(s.MicroTokens) * max(s.NoisedShare, 0.5))
 	}
+	rows += 128
 	if t.net, err = NewNetwork(p, ops, max(opt.Threads, 1), rows); err != nil {
 		return nil, err
 	}
@@ -252,7 +257,9 @@ func (t *Trainer) step() (Progress, error) {
 		if t.s.own() {
 			m = t.net.ownMicro(t.data, t.st.Micro, t.st.Step, &t.own)
 		} else {
+			waits := time.Now()
 			m = <-next
+			t.net.Timing.Data += time.Since(waits)
 		}
 		t.st.Micro++
 		flops += t.net.Flops(m)

@@ -46,13 +46,13 @@ type Report struct {
 
 // Cost of keys, those after which something was asked.
 type Cost struct {
-	N             int     `json:"n"`
 	P50           float64 `json:"p50_ms"`
 	P95           float64 `json:"p95_ms"`
 	P99           float64 `json:"p99_ms"`
 	Forwards      float64 `json:"forwards"`
 	ContextTokens float64 `json:"context_tokens"`
 	Recalled      float64 `json:"recalled"` // share answered from what was suggested before
+	N             int     `json:"n"`
 }
 
 // asked is one key that was answered.
