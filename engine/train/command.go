@@ -334,8 +334,10 @@ func (j Job) bar(s Settings) func(Progress) {
 			pb.Describe(line)
 			pb.Set(p.Step)
 		}
-		if r := p.Report; r != nil {
+		if p.Step == 1 || p.Report != nil {
 			fmt.Fprintf(j.Log, "\na step's time: %s\n", p.Timing)
+		}
+		if r := p.Report; r != nil {
 			fmt.Fprintf(j.Log, "held out at step %d: causal %.4f nats/token (%.4f bits/byte, %.1f %% right), ELBO %.4f (%.4f bits/byte), all-mask %.4f (%.1f %%), edits %.1f %%\n",
 				p.Step, r.AR, r.ARBits, 100*r.ARHits, r.ELBO, r.ELBOBits, r.AllMask, 100*r.AllMaskHits, 100*r.EditHits)
 		}
