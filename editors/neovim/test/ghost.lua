@@ -49,7 +49,8 @@ local fake = [[
   vim.bo.filetype = 'go'
 ]]
 
-local function editor(text, answers, options)
+--- An editor with such a server.
+function T.ghostly(text, answers, options)
   local e = T.editor(fake, text, options)
   T.eventually('a client', function()
     return e:lua([[return #vim.lsp.get_clients({ bufnr = 0, name = 'seedling' }) > 0]])
@@ -57,6 +58,7 @@ local function editor(text, answers, options)
   e:lua('_G.answers = ...', answers)
   return e
 end
+local editor = T.ghostly
 
 T.test('typed, seen, taken', function()
   local e = editor('x', { { 'return nil' } })
@@ -213,14 +215,25 @@ T.test('one step of undo', function()
 end)
 
 T.test('Tab keeps what it meant before', function()
-  local e = T.editor('')
-  e:lua([[vim.keymap.set('i', '<Tab>', function() return 'MINE' end, { expr = true })]])
-  e:lua(fake, 'x', {})
-  T.eventually('a client', function()
-    return e:lua([[return #vim.lsp.get_clients({ bufnr = 0, name = 'seedling' }) > 0]])
-  end)
-  e:type('cca<Tab>')
-  e:sees('aMINE')
+  for map, want in pairs({
+    [ [[vim.keymap.set('i', '<Tab>', function() return 'MINE' end, { expr = true })]] ] = 'aMINEb',
+    [ [[vim.keymap.set('i', '<Tab>', function() vim.api.nvim_put({ 'MINE' }, 'c', false, true) end)]] ] = 'aMINEb',
+    [ [[vim.cmd('inoremap <expr> <Tab> pumvisible() ? "\\<C-n>" : "MINE"')]] ] = 'aMINEb',
+    [ [[vim.cmd('inoremap <Tab> MI<Left>NE<End>')]] ] = 'aMNEIb',
+    [ [[vim.cmd('imap <Tab> XY') vim.cmd('inoremap Y MINE')]] ] = 'aXMINEb',
+    [ [[vim.cmd('inoremap <Tab> <Nop>')]] ] = 'ab',
+    [ '' ] = 'a\tb',
+  }) do
+    local e = T.editor('')
+    e:lua(map)
+    e:lua(fake, 'x', {})
+    T.eventually('a client', function()
+      return e:lua([[return #vim.lsp.get_clients({ bufnr = 0, name = 'seedling' }) > 0]])
+    end)
+    e:type('cca<Tab>b') -- in one burst
+    e:sees(want)
+    e:close()
+  end
 end)
 
 T.test('characters of two units before the cursor', function()

@@ -135,6 +135,15 @@ function Editor:close()
   vim.fn.delete(self.dir, 'rf')
 end
 
+--- Random whole numbers from 1 on, the same in every Neovim.
+function T.random(seed)
+  local state = seed
+  return function(n)
+    state = (state * 1103515245 + 12345) % 2147483648
+    return math.floor(state / 65536) % n + 1
+  end
+end
+
 function T.test(name, fn)
   table.insert(T.tests, { name, fn })
 end
@@ -143,6 +152,7 @@ package.path = here .. '/?.lua;' .. package.path
 _G.T = T
 require('ghost')
 require('server')
+require('haste')
 
 local only, failed, ran = _G.arg[1], 0, 0
 for _, t in ipairs(T.tests) do

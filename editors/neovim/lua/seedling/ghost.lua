@@ -341,26 +341,41 @@ function M.cycle(step)
   end)
 end
 
-local function map(key, what, fallback_desc)
+--- Does what a key meant before it was ours. Its keys go to the front of what is still to be
+--- read, so that nothing that was typed behind it comes before it.
+local function as_before(key, before)
+  local keys, flags = key, 'in'
+  if before.callback or before.rhs then
+    flags = before.noremap == 1 and 'in' or 'im'
+    if before.callback then
+      keys = before.callback()
+    elseif before.expr == 1 then
+      keys = api.nvim_eval((before.rhs:gsub('<[sS][iI][dD]>', ('<SNR>%d_'):format(before.sid))))
+    else
+      keys = before.rhs:lower() ~= '<nop>' and before.rhs or ''
+    end
+    if before.callback and before.expr ~= 1 or type(keys) ~= 'string' then
+      return
+    end
+  end
+  if before.expr ~= 1 or before.replace_keycodes == 1 then
+    keys = api.nvim_replace_termcodes(keys, true, true, true)
+  end
+  api.nvim_feedkeys(keys, flags, false)
+end
+
+local function map(key, what, desc)
   if not key then
     return
   end
   local before = vim.fn.maparg(key, 'i', false, true)
+  -- No mapping with <expr>: when keys come fast, Neovim looks ahead and evaluates it before those
+  -- that were typed in front of it are in the text.
   vim.keymap.set('i', key, function()
-    if M.shown() then
-      -- Not taken here, where text is locked, but in its turn among what was typed.
-      return ('<Cmd>lua require("seedling.ghost").accept("%s")<CR>'):format(what)
+    if not M.accept(what) then
+      as_before(key, before)
     end
-    if before.callback and before.expr == 1 then
-      return before.callback() or ''
-    elseif before.callback then
-      vim.schedule(before.callback)
-      return ''
-    elseif before.rhs and before.rhs ~= '' then
-      return before.rhs
-    end
-    return key
-  end, { expr = true, replace_keycodes = true, desc = fallback_desc })
+  end, { desc = desc })
 end
 
 local mapped = false
