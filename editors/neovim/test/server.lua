@@ -4,7 +4,8 @@ local T = _G.T
 local program = vim.env.SEEDLING
 local start = [[
   local program, file = ...
-  require('seedling').setup({ cmd = { program, 'lsp' }, next_edits = true })
+  -- A busy machine may take its time: these tests are about what comes.
+  require('seedling').setup({ cmd = { program, 'lsp' }, next_edits = true, settings = { deadlineMs = 10000 } })
   vim.cmd.edit(file)
 ]]
 
@@ -32,7 +33,8 @@ T.before = {
   '}',
 }
 
-local function editor(lines, name, others)
+--- An editor with the real server, on a file that is given or T.before.
+function T.real(lines, name, others)
   local dir = vim.fn.tempname()
   vim.fn.mkdir(dir, 'p')
   for other, text in pairs(others or {}) do
@@ -47,6 +49,8 @@ local function editor(lines, name, others)
   end)
   return e
 end
+
+local editor = T.real
 
 T.test('real: typed, seen, taken, undone', function()
   local e = editor()
@@ -96,6 +100,10 @@ T.test('real: a whole function', function()
   local e = editor(lines)
   e:type('18G$')
   e:lua([[vim.cmd('Seedling fill')]])
+  T.eventually('a preview', function()
+    return e:lines():find('\n+\t', 1, true) or e:notes('Seedling: ') > 0
+  end, 60000)
+  e:type('<CR>')
   T.eventually('a body', function()
     return select(2, e:lines():gsub('\n', '')) > #lines or e:notes('Seedling: ') > 0
   end, 60000)
@@ -103,20 +111,41 @@ T.test('real: a whole function', function()
   assert(e:lines():find('func text%(path string%) %(string, error%) {\n\t[^\n]*\n'), e:lines())
 end)
 
-T.test('real: what can be done with lines is offered', function()
-  local e = editor({ 'package a', '', '// half is one half of n.', 'func half(n int) int {', '}' })
-  e:lua([[
-    _G.offered = nil
-    vim.ui.select = function(items)
-      _G.offered = vim.tbl_map(function(i) return (i.action or i[2]).title end, items)
-    end
-    vim.cmd('3,5Seedling edit')
-  ]])
-  local offered = T.eventually('an answer', function()
-    return e:lua('return _G.offered or false')
+T.test('real: a code action on a selection, seen first', function()
+  local text = { 'package a', '', '// half is one half of n.', 'func half(n int) int {', '}' }
+  local e = editor(text)
+  local function preview()
+    e:type('3GVjj:Seedling edit<CR>') -- of a selection
+    T.eventually('a preview', function()
+      return e:lines():find('\n+\t', 1, true) or e:notes('') > 0
+    end, 60000)
+    T.equal(e:lua('return _G.notes'), {}, 'messages')
+    T.equal(e:lua('return vim.bo.filetype'), 'diff', 'it is shown as')
+    return e:lines()
+  end
+  local shown = preview()
+  e:type('q')
+  T.eventually('the file', function()
+    return e:lua('return vim.bo.filetype') == 'go'
+  end)
+  vim.wait(300)
+  T.equal(e:lines(), table.concat(text, '\n'), 'left as it was')
+  T.equal(preview(), shown, 'the same is offered again')
+  e:type('<CR>')
+  local body = shown:match('\n%+(\t[^\n]+)')
+  T.eventually('a body', function()
+    return e:lines():find('func half(n int) int {\n' .. body, 1, true)
+  end)
+  e:type('u')
+  e:sees(table.concat(text, '\n'))
+end)
+
+T.test('real: nothing is said to be nothing', function()
+  local e = editor({ 'package a', '', 'var a = 1' })
+  e:lua([[vim.cmd('3Seedling edit')]])
+  T.eventually('a message or a preview', function()
+    return e:notes('nothing that it would change') == 1 or e:lua('return vim.bo.filetype') == 'diff'
   end, 60000)
-  T.equal(vim.tbl_contains(offered, 'Seedling: write this function (empty body)'), true, vim.inspect(offered))
-  T.equal(e:lua('return _G.notes'), {}, 'messages')
 end)
 
 T.test('real: the next edit', function()
@@ -205,6 +234,25 @@ T.test('no program: one message', function()
   T.equal(e:notes('not on PATH'), 1, 'messages')
   e:type('ihello<Tab>x<Esc>')
   e:sees('hello\tx')
+end)
+
+T.test('help: every tag is there', function()
+  local e = T.editor('')
+  local missing = e:lua(
+    [[
+      local doc = ...
+      vim.cmd.helptags(doc)
+      local missing = {}
+      for _, tag in ipairs({ 'seedling', 'seedling-keys', ':Seedling', 'seedling-options', 'seedling-statusline' }) do
+        local ok = pcall(vim.cmd.help, tag)
+        if not ok or vim.fn.expand('%:t') ~= 'seedling.txt' then table.insert(missing, tag) end
+      end
+      vim.fn.delete(doc .. '/tags')
+      return missing
+    ]],
+    T.plugin .. '/doc'
+  )
+  T.equal(missing, {}, 'tags that are missing')
 end)
 
 T.test('checkhealth', function()

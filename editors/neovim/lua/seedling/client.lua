@@ -130,6 +130,9 @@ local function config()
         api.nvim_exec_autocmds('User', { pattern = 'SeedlingStatus', modeline = false })
         vim.cmd.redrawstatus()
       end,
+      ['workspace/applyEdit'] = function(...)
+        return require('seedling.preview').apply_edit(...)
+      end,
     },
     on_exit = function(code, signal)
       exited(code, signal)

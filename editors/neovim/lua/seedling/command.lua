@@ -50,22 +50,70 @@ function sub.fill()
   end, buf)
 end
 
---- Offers the model's changes of the lines.
+--- Does what a code action says, after it was shown.
+local function take(c, buf, action)
+  if action.command then -- the server asks for its edit to be applied, which shows it
+    return client.request(c, 'workspace/executeCommand', action.command, function(err)
+      if err then
+        say(err.message, vim.log.levels.WARN)
+      end
+    end, buf)
+  end
+  client.request(c, 'codeAction/resolve', action, function(err, whole)
+    if err then
+      return say(err.message, vim.log.levels.WARN)
+    end
+    local function apply(yes)
+      if yes then
+        vim.lsp.util.apply_workspace_edit(whole.edit, c.offset_encoding)
+      end
+    end
+    if require('seedling').options.preview then
+      require('seedling.preview').show(whole.edit, c.offset_encoding, action.title, apply)
+    else
+      apply(true)
+    end
+  end, buf)
+end
+
+--- Offers the model's changes of the lines, or of what a diagnostic of the line is about.
 function sub.edit(args)
-  if not here() then
+  local c = here()
+  if not c then
     return
   end
-  local range
+  local buf, params = vim.api.nvim_get_current_buf(), nil
+  local context = { triggerKind = 1, diagnostics = {} }
   if args.range > 0 then
     local last = vim.fn.getline(args.line2)
-    range = { start = { args.line1, 0 }, ['end'] = { args.line2, #last } }
+    params = vim.lsp.util.make_given_range_params({ args.line1, 0 }, { args.line2, #last }, buf, c.offset_encoding)
+  else
+    params = vim.lsp.util.make_range_params(0, c.offset_encoding)
+    for _, d in ipairs(vim.diagnostic.get(buf, { lnum = vim.fn.line('.') - 1 })) do
+      table.insert(context.diagnostics, d.user_data and d.user_data.lsp or nil)
+    end
   end
-  vim.lsp.buf.code_action({
-    range = range,
-    filter = function(action)
-      return vim.startswith(action.title, 'Seedling: ')
-    end,
-  })
+  params.context = context
+  client.request(c, 'textDocument/codeAction', params, function(err, actions)
+    if err then
+      return say(err.message, vim.log.levels.WARN)
+    elseif not actions or #actions == 0 then
+      return say('there is nothing that it would change here')
+    elseif #actions == 1 then
+      return take(c, buf, actions[1])
+    end
+    vim.ui.select(actions, {
+      prompt = 'Seedling',
+      kind = 'codeaction',
+      format_item = function(a)
+        return (a.title:gsub('^Seedling: ', ''))
+      end,
+    }, function(a)
+      if a then
+        take(c, buf, a)
+      end
+    end)
+  end, buf)
 end
 
 function sub.next()

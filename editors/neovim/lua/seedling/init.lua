@@ -11,6 +11,7 @@ M.options = {
   -- 'own': this plugin's ghost text. 'native': Neovim's vim.lsp.inline_completion (0.12), which
   -- waits 200 ms after each key and knows nothing of parts of a suggestion.
   ghost = 'own',
+  preview = true, -- functions and edits are shown, as a diff, before they are made
   next_edits = true, -- after an edit, show the places that now want the same
   -- Keys of insert mode (next_edit: of normal mode); false: none.
   keys = {
