@@ -817,7 +817,7 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	}
 	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 	defer e.Close()
-	set := eval.Setup{Candidates: v.Candidates}
+	set := eval.Setup{Candidates: v.Candidates, Packages: files}
 	if v.Memory == "folder" || v.Memory == "workspace" {
 		set.Remembered, set.Workspace = files, v.Memory == "workspace"
 	}

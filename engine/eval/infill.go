@@ -78,6 +78,8 @@ type Setup struct {
 	Context    string
 	Decode     []string // names of Modes; empty: all
 	Candidates int      // different answers that are asked for, see Score.Among; 0: one
+	// Packages are the files among which answers in Go are type-checked. nil: they are not.
+	Packages []File
 	// Settings and BlockSize of the requests; zero: the generator's own.
 	Settings  denoise.Settings
 	BlockSize int
@@ -97,6 +99,10 @@ type Score struct {
 	Forwards         float64    `json:"forwards"` // mean, prefill included
 	MsP50            float64    `json:"ms_p50"`   // plan, prefill, denoise and finish; two of three modes find the context cached, each in turn
 	Empty            float64    `json:"empty"`    // share of cases without an answer
+	// TypeChecks is, of the answers in Go, the share that in its place makes no mistake of types
+	// that the truth does not make; GoAnswers how many those are.
+	TypeChecks float64 `json:"type_checks,omitempty"`
+	GoAnswers  int     `json:"go_answers,omitempty"`
 	// With several candidates, of which all of the above is the likeliest's: how many there
 	// were, and the share of cases with the truth among them.
 	Candidates float64 `json:"candidates,omitempty"`
@@ -175,6 +181,7 @@ var Modes = []Named{{"diffusion", denoise.Diffusion}, {"verify", denoise.Verify}
 type tally struct {
 	n, exact, parses, empty, tokens, forwards int
 	candidates, among                         int
+	typed, goAnswers                          int
 	similarity                                float64
 	ms                                        []float64
 	answers                                   []answered
@@ -201,6 +208,10 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
 	known := neighbours{files: set.Remembered, whole: set.Workspace}
+	var check *goTypes
+	if set.Packages != nil {
+		check = newGoTypes(set.Packages)
+	}
 	others := crossFile{parser: parser, files: set.Indexed, options: infill.Contexts[set.Context]}
 	if set.Remembered != nil || set.Indexed != nil { // a folder is read once
 		cases = slices.SortedStableFunc(slices.Values(cases), func(a, b Case) int { return strings.Compare(path.Dir(a.Path), path.Dir(b.Path)) })
@@ -225,7 +236,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 				t = &tally{}
 				sums[m.Name][c.Kind] = t
 			}
-			if err := t.answer(ctx, g, parser, c, set, m.Mode, before, i, snippets); err != nil {
+			if err := t.answer(ctx, g, parser, c, set, m.Mode, before, i, snippets, check); err != nil {
 				return rep, fmt.Errorf("%s, byte %d, %s: %w", c.Path, c.Start, m.Name, err)
 			}
 		}
@@ -248,7 +259,7 @@ func Infill(ctx context.Context, g Generator, name string, cases []Case, set Set
 // planMode is how far the plan of a case goes.
 var planMode = map[Kind]infill.Mode{SingleLine: infill.Line, LineEnd: infill.Line, Statement: infill.Block, Block: infill.Block, Function: infill.Function}
 
-func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, set Setup, mode denoise.Mode, before treesitter.Problems, id int, snippets []engine.Snippet) error {
+func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Parser, c Case, set Setup, mode denoise.Mode, before treesitter.Problems, id int, snippets []engine.Snippet, check *goTypes) error {
 	text := c.Text[:c.Start] + c.Text[c.End:]
 	tree, err := parser.Parse(c.Language, nil, text)
 	if err != nil {
@@ -306,6 +317,14 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	}
 	if got != "" {
 		t.answers = append(t.answers, a)
+		if check != nil && c.Language == treesitter.Go {
+			if ok, known := check.holds(c, after); known {
+				t.goAnswers++
+				if ok {
+					t.typed++
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -339,6 +358,9 @@ func (t *tally) score() *Score {
 		Forwards: float64(t.forwards) / n, Empty: float64(t.empty) / n, MsP50: percentile(t.ms, 0.5)}
 	if t.candidates > t.n {
 		s.Candidates, s.Among = float64(t.candidates)/n, float64(t.among)/n
+	}
+	if t.goAnswers > 0 {
+		s.TypeChecks, s.GoAnswers = float64(t.typed)/float64(t.goAnswers), t.goAnswers
 	}
 	if t.forwards > 0 {
 		s.TokensPerForward = float64(t.tokens) / float64(t.forwards)

@@ -33,6 +33,13 @@ func (r InfillReport) Table() string {
 			}
 		}
 	}
+	for _, m := range Modes {
+		for _, k := range Kinds {
+			if s := r.Decode[m.Name][k]; s != nil && s.GoAnswers > 0 {
+				fmt.Fprintf(&b, "%s %s: %.1f %% of the %d answers in Go make no mistake of types that the truth does not\n", m.Name, k, 100*s.TypeChecks, s.GoAnswers)
+			}
+		}
+	}
 	if len(r.Calibration) == 0 {
 		return b.String()
 	}
