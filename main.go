@@ -794,6 +794,7 @@ type evalInfillCmd struct {
 	Memory     string   `help:"What is remembered: the file and its repository's others (the first two folders of its path), its folder's, the file alone, or nothing." enum:"workspace,folder,file,none" default:"folder"`
 	Context    string   `help:"What stands of the repository's other files in the prompt: none, definitions, similar or all; and how likely the truths are then." enum:"none,definitions,similar,all" default:"none"`
 	Likelihood bool     `help:"How likely the truths are, too."`
+	Peer       []string `placeholder:"MODEL" help:"Answer the same cases with another model directory, too, or with an n-gram baseline over a folder of sources (ngram:DIR). May be repeated."`
 }
 
 func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
@@ -815,7 +816,7 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
+	e := v.engine(m)
 	defer e.Close()
 	set := eval.Setup{Candidates: v.Candidates, Packages: files}
 	if v.Memory == "folder" || v.Memory == "workspace" {
@@ -834,11 +835,55 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range v.Peer {
+		p, err := v.peer(ctx, c, name, cases, set)
+		if err != nil {
+			return fmt.Errorf("--peer %s: %w", name, err)
+		}
+		rep.Peers = append(rep.Peers, p)
+	}
 	if v.JSON {
 		return printJSON(rep)
 	}
 	fmt.Print(rep.Table())
 	return nil
+}
+
+// engine is one that remembers as the flags say.
+func (v *evalInfillCmd) engine(m *loaded) *engine.Engine {
+	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device,
+		engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
+}
+
+// peer answers the cases with another model, or with none.
+func (v *evalInfillCmd) peer(ctx context.Context, c *cli, name string, cases []eval.Case, set eval.Setup) (eval.InfillReport, error) {
+	bar := progress(len(cases), "cases of "+name)
+	defer bar.Finish()
+	done := func(n int) { bar.Set(n) }
+	if dir, ok := strings.CutPrefix(name, "ngram:"); ok {
+		texts, err := eval.Files(ctx, dir)
+		if err != nil {
+			return eval.InfillReport{}, err
+		}
+		g, err := eval.NewNgram(texts)
+		if err != nil {
+			return eval.InfillReport{}, err
+		}
+		set.Decode, set.Candidates = []string{"causal"}, 0
+		return eval.Infill(ctx, g, "ngram", cases, set, v.Seed, done)
+	}
+	other := *c
+	other.Model = name
+	m, err := other.load()
+	if err != nil {
+		return eval.InfillReport{}, err
+	}
+	e := v.engine(m)
+	defer e.Close()
+	if m.weights.Config.Seedling.Plain {
+		set.Decode = []string{"causal"} // it has no other
+	}
+	return eval.Infill(ctx, e, m.name, cases, set, v.Seed, done)
 }
 
 type evalSpeedCmd struct {

@@ -120,6 +120,8 @@ type InfillReport struct {
 	Calibration map[Kind][]Shown `json:"calibration,omitempty"`
 	// Context is what cases were shown of other files (infill.Contexts).
 	Context string `json:"context,omitempty"`
+	// Peers answered the same cases.
+	Peers []InfillReport `json:"peers,omitempty"`
 	// Likelihood of the truths by the causal reading, in that context: what a change of the
 	// context is worth shows here before it shows in answers.
 	Likelihood map[Kind]*TruthLikelihood `json:"likelihood,omitempty"`

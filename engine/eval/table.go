@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 )
@@ -11,13 +12,9 @@ func (r InfillReport) Table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%s, %d cases\tn\texact\t95 %%\tsimilarity\tparses\ttokens/forward\tforwards\tms\tempty\t\n", r.Model, r.Cases)
-	for _, m := range Modes {
-		for _, k := range Kinds {
-			if s := r.Decode[m.Name][k]; s != nil {
-				fmt.Fprintf(w, "%s %s\t%d\t%.1f %%\t%.1f–%.1f\t%.3f\t%.1f %%\t%.2f\t%.1f\t%.1f\t%.1f %%\t\n", m.Name, k, s.N, 100*s.Exact, 100*s.CI95[0], 100*s.CI95[1],
-					s.EditSimilarity, 100*s.Parses, s.TokensPerForward, s.Forwards, s.MsP50, 100*s.Empty)
-			}
-		}
+	r.rows(w, "")
+	for _, p := range r.Peers {
+		p.rows(w, p.Model+", ")
 	}
 	w.Flush()
 	for _, k := range Kinds {
@@ -67,6 +64,18 @@ func (r InfillReport) Table() string {
 	}
 	w.Flush()
 	return b.String()
+}
+
+// rows are a line of the table for each mode and kind.
+func (r InfillReport) rows(w io.Writer, before string) {
+	for _, m := range Modes {
+		for _, k := range Kinds {
+			if s := r.Decode[m.Name][k]; s != nil {
+				fmt.Fprintf(w, "%s%s %s\t%d\t%.1f %%\t%.1f–%.1f\t%.3f\t%.1f %%\t%.2f\t%.1f\t%.1f\t%.1f %%\t\n", before, m.Name, k, s.N, 100*s.Exact, 100*s.CI95[0], 100*s.CI95[1],
+					s.EditSimilarity, 100*s.Parses, s.TokensPerForward, s.Forwards, s.MsP50, 100*s.Empty)
+			}
+		}
+	}
 }
 
 // Table is the report for a person.
