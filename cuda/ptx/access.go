@@ -85,8 +85,13 @@ func (d *decoder) access() {
 	if store && s == paramSpace {
 		d.fail("parameters are read only")
 	}
-	atomicRead := d.has("acquire") || d.has("relaxed") || d.has("volatile")
+	// A flag: its accesses are as those of atomics.
+	flag := d.has("acquire") || d.has("release") || d.has("relaxed") || d.has("volatile")
+	acquires, releases := d.has("acquire"), d.has("release")
 	d.in.run = func(w *warp, mask uint32) {
+		if releases {
+			w.fence()
+		}
 		base := at.base.of(w)
 		counted := false
 		for l := range 32 {
@@ -121,7 +126,10 @@ func (d *decoder) access() {
 				}
 				b = w.b.params[a : a+uint64(n)]
 			default:
-				b = w.global(a, n, l, store, atomicRead)
+				b = w.global(a, n, l, store, flag)
+				if flag {
+					w.tells(a, !store, store)
+				}
 			}
 			if store {
 				for i, v := range vals {
@@ -137,6 +145,9 @@ func (d *decoder) access() {
 				}
 				w.reg[r][l] = v
 			}
+		}
+		if acquires {
+			w.fence()
 		}
 	}
 }
@@ -199,7 +210,7 @@ func (d *decoder) atomic() {
 	if s == sharedSpace || s == generic {
 		d.k.granule = min(d.k.granule, size)
 	}
-	fences := d.has("release") || d.has("acq_rel")
+	releases, acquires := d.has("release") || d.has("acq_rel"), d.has("acquire") || d.has("acq_rel")
 	keep := ones(size)
 	change := func(old, v, with uint64) uint64 {
 		switch op {
@@ -242,7 +253,7 @@ func (d *decoder) atomic() {
 		return old - 1
 	}
 	d.in.run = func(w *warp, mask uint32) {
-		if fences {
+		if releases {
 			w.fence()
 		}
 		if sp, _ := resolve(s, at.of(w, bits.TrailingZeros32(mask))); sp == globalSpace {
@@ -279,9 +290,13 @@ func (d *decoder) atomic() {
 						w.reg[z][l] = old
 					}
 				}()
+				w.tells(p, true, true)
 			default:
 				w.fault(Bounds, l, "an atomic on parameters")
 			}
+		}
+		if acquires {
+			w.fence()
 		}
 	}
 }

@@ -52,7 +52,9 @@ type run struct {
 	params []byte
 	warps  int
 	launch uint64
-	fences []atomic.Uint32 // [block][warp]: how often it has fenced
+	fences []atomic.Uint32 // [block][warp]: its clock at its last fence
+	talk   sync.Mutex
+	said   map[uint64]heard // by address: what atomics there tell
 	next   atomic.Int64
 
 	mu    sync.Mutex
@@ -132,6 +134,7 @@ type block struct {
 	run                 *run
 	k                   *Kernel
 	launch              uint64
+	known, told         heard // of other blocks: what it may rely on, and what a fence will let it
 	index               int
 	ctaid, nctaid, ntid [3]uint32
 	params              []byte
@@ -177,6 +180,7 @@ func (b *block) do(i int) (err error) {
 	b.ctaid = [3]uint32{uint32(i % g[0]), uint32(i / g[0] % g[1]), uint32(i / (g[0] * g[1]))}
 	b.bars = [16]barrier{}
 	b.mbars = nil
+	b.known, b.told = heard{}, heard{}
 	b.begin()
 	threads := int(b.ntid[0] * b.ntid[1] * b.ntid[2])
 	for _, w := range b.warps {

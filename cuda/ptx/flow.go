@@ -97,8 +97,9 @@ func (d *decoder) memoryFence() {
 	d.in.run = func(w *warp, mask uint32) {
 		if wide {
 			w.fence()
+		} else {
+			w.tick()
 		}
-		w.tick()
 	}
 }
 

@@ -3,9 +3,10 @@ package ptx
 import "sync/atomic"
 
 // Who wrote global memory in the running launch: a stamp a word, in pages made on the first
-// write. A word that one block wrote may be read or written by another only after the writer
-// has fenced (membar.gl or wider); the fence must come between the write and whatever told
-// the other block of it.
+// write. What one block wrote another may read or write only when two things hold: the writer
+// has fenced since (membar.gl, fence.acq_rel.gpu or wider), and the other block was told, by
+// an atomic (or a flag stored and loaded as one) that the writer's warp reached after the
+// write, through a barrier if another warp did it, and that was followed by a fence of its own.
 const (
 	pageBytes = 16 << 10
 	pageWords = pageBytes / 4
@@ -13,15 +14,31 @@ const (
 
 type page [pageWords]atomic.Uint64
 
-// A stamp is the launch (16 bits), the block (24), the warp (5) and the warp's fences (18),
-// and whether the write was an atomic.
-func stamp(launch uint64, block, warp int, fences uint32, isAtomic bool) uint64 {
-	s := launch<<48 | uint64(block&0xffffff)<<24 | uint64(warp&31)<<19 | uint64(fences&0x3ffff)<<1
+// A stamp is the launch (16 bits), the block (24), the warp (5), its clock since the block
+// began (18), and whether the write was an atomic.
+func stamp(launch uint64, block, warp int, clock uint32, isAtomic bool) uint64 {
+	s := launch<<48 | uint64(block&0xffffff)<<24 | uint64(warp&31)<<19 | uint64(min(clock, 0x3ffff))<<1
 	if isAtomic {
 		s |= 1
 	}
 	return s
 }
+
+// heard is what a block knows of others: by block, the clocks of its warps.
+type heard map[int][]uint32
+
+func (h heard) join(o heard) {
+	for b, c := range o {
+		if h[b] == nil {
+			h[b] = make([]uint32, len(c))
+		}
+		join(h[b], c)
+	}
+}
+
+// since is the warp's clock since its block began, from 1: 0 is what others know of it before
+// they heard anything.
+func (w *warp) since() uint32 { return w.clock[w.id] - w.b.shadow.base + 1 }
 
 // global is n bytes of global memory at addr for one lane, checked.
 func (w *warp) global(addr uint64, n int, lane int, write, isAtomic bool) []byte {
@@ -62,12 +79,16 @@ func (w *warp) others(a *arena, off uint64, n, lane int, write, isAtomic bool) {
 		}
 	}
 	b := w.b
-	mine := stamp(b.launch, b.index, w.id, w.fences, isAtomic)
+	mine := stamp(b.launch, b.index, w.id, w.since(), isAtomic)
 	for i := off % pageBytes / 4; i <= (off%pageBytes+uint64(n)-1)/4; i++ {
 		old := p[i].Load()
-		if old>>48 == b.launch&0xffff && old>>24 != mine>>24 && old&1 == 0 && !isAtomic {
-			if by := int(old >> 24 & 0xffffff); !b.run.fenced(by, int(old>>19&31), uint32(old>>1&0x3ffff)) {
-				w.fault(Race, lane, "global memory at %#x was written by warp %d of block %d in this launch, with no fence since", a.base+off, old>>19&31, by)
+		if old>>48 == b.launch && old>>24 != mine>>24 && old&1 == 0 && !isAtomic {
+			by, warp, clock := int(old>>24&0xffffff), int(old>>19&31), uint32(old>>1&0x3ffff)
+			if b.run.fences[by*b.run.warps+warp].Load() <= clock {
+				w.fault(Race, lane, "global memory at %#x was written by warp %d of block %d in this launch, with no fence since", a.base+off, warp, by)
+			}
+			if k := b.known[by]; k == nil || k[warp] < clock {
+				w.fault(Race, lane, "global memory at %#x was written by warp %d of block %d in this launch, and nothing it did afterwards was heard of here", a.base+off, warp, by)
 			}
 		}
 		if write {
@@ -76,13 +97,42 @@ func (w *warp) others(a *arena, off uint64, n, lane int, write, isAtomic bool) {
 	}
 }
 
-// fenced says whether a warp of a block has fenced since it had done so often.
-func (r *run) fenced(block, warp int, fences uint32) bool {
-	return r.fences[block*r.warps+warp].Load()&0x3ffff != fences
+// fence makes the warp's writes of before visible to other blocks, and lets the block see what
+// it has been told of.
+func (w *warp) fence() {
+	w.tick()
+	w.b.run.fences[w.b.index*w.b.run.warps+w.id].Store(w.since())
+	if len(w.b.told) > 0 {
+		w.b.known.join(w.b.told)
+		clear(w.b.told)
+	}
 }
 
-// fence makes the warp's writes of before visible to other blocks.
-func (w *warp) fence() {
-	w.fences++
-	w.b.run.fences[w.b.index*w.b.run.warps+w.id].Store(w.fences)
+// tells is an access that other blocks may be waiting for: what is known at the address becomes
+// known here once a fence follows, and with release what is known here becomes known there.
+func (w *warp) tells(addr uint64, acquire, release bool) {
+	b, r := w.b, w.b.run
+	r.talk.Lock()
+	defer r.talk.Unlock()
+	if acquire {
+		b.told.join(r.said[addr])
+	}
+	if release {
+		at := r.said[addr]
+		if at == nil {
+			at = heard{}
+			if r.said == nil {
+				r.said = map[uint64]heard{}
+			}
+			r.said[addr] = at
+		}
+		mine := make([]uint32, r.warps)
+		for v := range mine {
+			if c := w.clock[v]; c >= b.shadow.base {
+				mine[v] = c - b.shadow.base + 1
+			}
+		}
+		at.join(heard{b.index: mine})
+		at.join(b.known)
+	}
 }

@@ -35,8 +35,6 @@ type warp struct {
 	state  waiting
 	in     *inst
 	arena  *arena // where it was last in global memory
-	fences uint32 // of global memory
-	polls  int
 	steps  int64
 
 	clock  []uint32 // what it knows of each warp's clock; the last is of asynchronous copies
@@ -67,7 +65,7 @@ func (w *warp) start(threads int) {
 	clear(w.def)
 	clear(w.pdef)
 	w.groups = append(w.groups[:0], group{0, w.live})
-	w.state, w.in, w.fences, w.polls, w.steps = running, nil, 0, 0, 0
+	w.state, w.in, w.steps = running, nil, 0
 	for i := range w.copies {
 		w.copies[i].reset()
 	}
