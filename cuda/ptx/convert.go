@@ -224,6 +224,7 @@ func (d *decoder) move() {
 	switch {
 	case len(from) > 1: // several registers into one, the first lowest
 		z, s := d.write(0), d.readList(1)
+		d.in.packs = true
 		part := 8 * size / len(from)
 		d.in.run = each(func(w *warp, l int) {
 			v := uint64(0)

@@ -336,6 +336,7 @@ var faults = []struct {
 	{"scalars: output read before it is written", scalars, "ld.global.v2.u32 {%r4, %r5}, [%d1]", "ld.global.v2.u32 {%r4, %r5}, [%out]", Uninitialised},
 	{"scalars: register that some lanes lack", scalars, "ld.shared.u32 %r3, [%r2];", "", Uninitialised},
 	{"scalars: predicate that nobody set", scalars, "@%p1 mov", "@%p6 mov", Uninitialised},
+	{"scalars: the empty half of a pair", scalars, "cvt.u64.u32 %d2, %r3", "mov.b64 %d2, {%r3, %r60}", ""},
 	{"scalars: division by zero", scalars, "add.u32 %r6, %t, 1", "add.u32 %r6, %t, 0", Value},
 	{"scalars: two lanes, one word", scalars, "add.u32 %r2, %r2, %r1;", "and.b32 %r2, %r2, 252;\n\tadd.u32 %r2, %r2, %r1;", Race},
 }

@@ -24,8 +24,9 @@ type Kernel struct {
 	regNames, predNames []string
 	regBytes            []int
 	specials            []special
-	products            bool // it has wgmma
-	granule             int  // the smallest access to shared memory
+	garbage             []int32 // registers that nobody writes, and that only fill others up
+	products            bool    // it has wgmma
+	granule             int     // the smallest access to shared memory
 }
 
 // What an instruction does to the flow.
@@ -48,6 +49,7 @@ type inst struct {
 	target          int
 	reads, preads   []int32
 	writes, pwrites []int32
+	packs           bool // several registers into one
 	line            int
 	text            string
 }
@@ -170,7 +172,33 @@ func decode(f *function, globals map[string]symbol) (*Kernel, error) {
 			return nil, fmt.Errorf("ptx: %s: line %d: %s: %w", f.name, d.st.line, d.st.text, err)
 		}
 	}
+	k.fillers()
 	return k, nil
+}
+
+// fillers finds registers that no instruction writes. Compilers fill the upper half of a pair
+// with one where only the lower half is ever looked at: packing it is no fault, and what it
+// holds is nothing that anybody could take for a number of the kernel's.
+func (k *Kernel) fillers() {
+	written := map[int32]bool{}
+	for i := range k.code {
+		for _, r := range k.code[i].writes {
+			written[r] = true
+		}
+	}
+	for _, s := range k.specials {
+		written[s.reg] = true
+	}
+	for i := range k.code {
+		if in := &k.code[i]; in.packs {
+			in.reads = slices.DeleteFunc(in.reads, func(r int32) bool {
+				if !written[r] {
+					k.garbage = append(k.garbage, r)
+				}
+				return !written[r]
+			})
+		}
+	}
 }
 
 // entry decodes the opcodes of a first word.

@@ -75,6 +75,12 @@ func (w *warp) start(threads int) {
 	clear(w.ages)
 	clear(w.busy)
 	clear(w.held)
+	for _, g := range k.garbage {
+		r := &w.reg[g]
+		for l := range r {
+			r[l] = 0x7fdeadbe // NaN in fp32
+		}
+	}
 	for _, s := range k.specials {
 		w.def[s.reg] = full
 		r := &w.reg[s.reg]
