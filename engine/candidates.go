@@ -70,6 +70,9 @@ func (d *decoding) decide(ctx context.Context, b branch, watch func(denoise.Stat
 	}
 	opt := d.opt
 	opt.Given, opt.GivenLogs, opt.Not, opt.Stop, opt.Watch = b.given, b.logs, b.not, ans.look, watch
+	if m := d.req.MinLogProb; m != 0 && d.req.Candidates <= 1 {
+		opt.Hopeless = func(decided []backend.TokenID, logs []float32) bool { return ans.unlikely(decided, logs, m) }
+	}
 	out, err := denoise.Run(ctx, c.b, d.h.seq, whole[len(d.h.tokens):], opt)
 	d.forwards += out.Forwards
 	if unsettled := c.settle(d.h, append(slices.Clip(d.context), out.Decided...)); err == nil {
@@ -111,6 +114,9 @@ func (d *decoding) candidate(b branch, out denoise.Result, ans *answer) *candida
 		} else if line == valid {
 			res.EndedLogProb += float64(out.EndLogProb)
 		}
+	}
+	if out.Reason == denoise.Unlikely && res.LineLogProb == 0 { // not all of it was read causally
+		res.LineLogProb = sum(out.LogProbs)
 	}
 	if m := d.req.MinLogProb; m != 0 && res.LineLogProb < m {
 		res.Text, res.Tokens, res.Stop = "", 0, "withheld"

@@ -67,6 +67,7 @@ type Request struct {
 	// MinLogProb withholds answers whose first line has a log-probability (nats, by the
 	// causal reading, summed over its tokens) below it: of the whole line, since that is
 	// what a person takes or leaves, and foretells better than a mean whether it is right.
+	// An answer without Candidates is given up as soon as what is decided of that line is below.
 	// 0: none is withheld.
 	MinLogProb float64
 }

@@ -52,6 +52,14 @@ func (a *answer) look(decided []backend.TokenID) (keep int, stop bool) {
 	return 0, false
 }
 
+// unlikely says whether the first line, as far as it is decided, has a log-probability below
+// least (nats): whatever follows only makes it less.
+func (a *answer) unlikely(decided []backend.TokenID, logs []float32, least float64) bool {
+	valid, _ := a.decode(decided)
+	first := covering(a.ends, firstLine(string(a.buf[:valid])))
+	return sum(logs[:min(first, len(logs))]) < least
+}
+
 // covering is how many tokens the first n bytes are made of.
 func covering(ends []int, n int) int {
 	if n <= 0 {

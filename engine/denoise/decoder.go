@@ -249,6 +249,9 @@ func (d *decoder) settle(decided []backend.TokenID, ended bool) bool {
 				return over(len(decided), keep, Stopped)
 			}
 		}
+		if d.opt.Hopeless != nil && d.opt.Hopeless(decided[:n:n], d.logs[:min(n, len(d.logs))]) {
+			return over(n, n, Unlikely)
+		}
 		if n == d.room {
 			return over(n, n, Budget)
 		}
@@ -272,7 +275,7 @@ func (d *decoder) late(err error, decided []backend.TokenID) error {
 
 // result gives the answer, and leaves the sequence with nothing but it.
 func (d *decoder) result(ctx context.Context) (Result, error) {
-	if d.opt.Mode == Diffusion && d.opt.Score && d.reason != Deadline && len(d.logs) < d.keep {
+	if d.opt.Mode == Diffusion && d.opt.Score && d.reason != Deadline && d.reason != Unlikely && len(d.logs) < d.keep {
 		if err := d.score(ctx); err != nil {
 			return Result{Forwards: d.forwards}, err
 		}

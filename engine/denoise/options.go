@@ -95,6 +95,11 @@ type Options struct {
 	// keep and whether to stop. It must be a pure function and not keep the slice. nil:
 	// only the end token or the budget stops.
 	Stop func(decided []backend.TokenID) (keep int, stop bool)
+	// Hopeless looks at the decided tokens where Stop goes on, and at the causal
+	// log-probabilities of their beginning, as far as they are known (of all of them in Causal
+	// and Verify): true ends the run, since nobody wants the answer any more. It must be a pure
+	// function and not keep the slices. nil: every answer is written to its end.
+	Hopeless func(decided []backend.TokenID, logs []float32) bool
 	// Begin says what the answer has to begin with: given the tokens decided so far, all
 	// that may not come next (special tokens, too), or that from here on the answer is
 	// free. Until then tokens are decided one by one by the causal reading, whatever the
@@ -146,11 +151,13 @@ const (
 	Budget
 	// Deadline: time is up.
 	Deadline
+	// Unlikely: Options.Hopeless said so.
+	Unlikely
 )
 
 // String is the reason as engine.Result.Stop has it; of Stopped, "stopped".
 func (r Reason) String() string {
-	return [...]string{"end", "stopped", "budget", "deadline"}[r]
+	return [...]string{"end", "stopped", "budget", "deadline", "withheld"}[r]
 }
 
 // Result of a run.
@@ -162,7 +169,7 @@ type Result struct {
 	Blocks   int
 	// LogProbs holds the causal log-probability (nats, by model and memory together; where Begin holds, among what it
 	// leaves) of each token of Decided, from the first on, as far as they were read: all of
-	// Tokens with Options.Score, in Causal and in Verify, unless the deadline came.
+	// Tokens with Options.Score (unless the run was hopeless), in Causal and in Verify, unless the deadline came.
 	LogProbs []float32
 	// EndLogProb is the log-probability of the end token in its place; 0 where the run did not
 	// end with it, and in Diffusion, which does not read it causally.
