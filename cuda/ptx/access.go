@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"time"
 )
 
 func init() {
@@ -126,9 +127,29 @@ func (d *decoder) access() {
 				}
 				b = w.b.params[a : a+uint64(n)]
 			default:
-				b = w.global(a, n, l, store, flag)
 				if flag {
-					w.tells(a, !store, store)
+					w.b.m.lock.Lock()
+					func() {
+						defer w.b.m.lock.Unlock()
+						b = w.global(a, n, l, store, true)
+						if store {
+							w.tells(a, false, true)
+							for i, v := range vals {
+								put(b[i*size:], size, v.of(w)[l])
+							}
+						} else {
+							b = append([]byte(nil), b...)
+							w.tells(a, true, false)
+						}
+					}()
+					if w.looks++; w.looks > 100 && !store { // it waits for another block
+						time.Sleep(20 * time.Microsecond)
+					}
+					if store {
+						continue
+					}
+				} else {
+					b = w.global(a, n, l, store, false)
 				}
 			}
 			if store {
@@ -284,13 +305,13 @@ func (d *decoder) atomic() {
 				func() {
 					defer w.b.m.lock.Unlock()
 					mem = w.global(p, size, l, true, true)
+					w.tells(p, true, true) // before the value, which others may be waiting for
 					old := get(mem, size)
 					put(mem, size, change(old, a.of(w)[l], with))
 					if z >= 0 {
 						w.reg[z][l] = old
 					}
 				}()
-				w.tells(p, true, true)
 			default:
 				w.fault(Bounds, l, "an atomic on parameters")
 			}

@@ -36,6 +36,7 @@ type warp struct {
 	in     *inst
 	arena  *arena // where it was last in global memory
 	steps  int64
+	looks  int // at flags
 
 	clock  []uint32 // what it knows of each warp's clock; the last is of asynchronous copies
 	fenced []uint32 // of each warp's clock, what its own proxy fences cover
@@ -65,7 +66,7 @@ func (w *warp) start(threads int) {
 	clear(w.def)
 	clear(w.pdef)
 	w.groups = append(w.groups[:0], group{0, w.live})
-	w.state, w.in, w.steps = running, nil, 0
+	w.state, w.in, w.steps, w.looks = running, nil, 0, 0
 	for i := range w.copies {
 		w.copies[i].reset()
 	}
