@@ -27,6 +27,19 @@ func (p Plan) Finish(res engine.Result) Suggestion { return p.FinishWith(res, Al
 
 // FinishWith is Finish with some of its rules alone, to measure what each of them is worth.
 func (p Plan) FinishWith(res engine.Result, rules Rules) Suggestion {
+	s := p.finish(res, rules)
+	if s.Text != "" || !p.Mode.overLines() {
+		return s
+	}
+	// Of what does not hold as a whole, the first line may.
+	first, rest, _ := strings.Cut(sound(res.Text), "\n")
+	if blank(first) || rest == "" {
+		return s
+	}
+	return p.finish(engine.Result{Text: first, Stop: "line"}, rules)
+}
+
+func (p Plan) finish(res engine.Result, rules Rules) Suggestion {
 	none := Suggestion{Start: p.Cursor, End: p.Cursor, Stop: res.Stop}
 	if none.Stop == "" {
 		none.Stop = "none"

@@ -1,5 +1,7 @@
 package infill
 
+import "strings"
+
 // What a small model does when it is lost: it says the same thing for ever, surer of it
 // each time, so that its own likelihood is no warning.
 const (
@@ -36,9 +38,13 @@ func (p Plan) cut(s string, final bool) (keep int, name string) {
 	if n < 0 || p.Mode == Nothing {
 		return p.rule.cut(s, final)
 	}
-	// Unless the rule has had enough before, nothing of it is worth showing.
-	if keep, name = p.rule.cut(s[:n], false); name == "" {
-		return 0, "none"
+	// Unless the rule has had enough before, nothing of it is worth showing, but for a first
+	// line before the circle.
+	if keep, name = p.rule.cut(s[:n], false); name != "" {
+		return keep, name
 	}
-	return keep, name
+	if i := strings.IndexByte(s[:n], '\n'); i > 0 && p.Mode.overLines() && loop(s[:i]) < 0 {
+		return i, "line"
+	}
+	return 0, "none"
 }

@@ -54,6 +54,9 @@ func (m Mode) String() string {
 	return "auto"
 }
 
+// overLines says whether a mode is for more than the cursor's line without being a block.
+func (m Mode) overLines() bool { return m == Statement || m == Arguments || m == Docstring }
+
 // ParseMode reads a mode's name.
 func ParseMode(s string) (Mode, error) {
 	for _, m := range []Mode{Auto, Nothing, Line, Block, Function, Statement, Arguments, Docstring} {
