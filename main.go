@@ -49,6 +49,7 @@ import (
 	"github.com/seedling-lsp/seedling/lsp"
 	"github.com/seedling-lsp/seedling/lsp/demo"
 	"github.com/seedling-lsp/seedling/lsp/demo/web"
+	"github.com/seedling-lsp/seedling/lsp/nextedit/history"
 	"github.com/seedling-lsp/seedling/lsp/serve"
 	"github.com/seedling-lsp/seedling/lsp/shared"
 	"github.com/seedling-lsp/seedling/lsp/stats"
@@ -776,6 +777,7 @@ type evalCmd struct {
 	HumanEval evalHumanEvalCmd `cmd:"" name:"humaneval" help:"HumanEval-Infilling, which you bring: pass@1, the programs running in a sandbox (Linux)."`
 	Ppl       evalPplCmd       `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
 	Memory    evalMemoryCmd    `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
+	Nextedit  evalNexteditCmd  `cmd:"" help:"Next edits against what authors did: a git history, of each commit one line first."`
 }
 
 type evalFlags struct {
@@ -1075,6 +1077,26 @@ func (v *evalPplCmd) Run(ctx context.Context, c *cli) error {
 	if rep.ELBOTokens > 0 {
 		fmt.Printf("ELBO    %.4f nats/token  %.4f bits/byte\n", rep.ELBONats, rep.ELBOBits)
 	}
+	return nil
+}
+
+type evalNexteditCmd struct {
+	Data    string `required:"" type:"existingdir" help:"A git repository."`
+	Commits int    `default:"500" help:"Its newest commits."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (v *evalNexteditCmd) Run(ctx context.Context) error {
+	bar := progress(v.Commits, "commits")
+	rep, err := history.Measure(ctx, v.Data, v.Commits, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
 	return nil
 }
 

@@ -84,7 +84,7 @@ func (f *finder) inText() bool {
 	}
 	c := f.c.widen()
 	word, with := c.Old(), c.New()
-	if len(word) < minWord || strings.ContainsFunc(word, func(r rune) bool { return r < 0x80 && !wordByte(byte(r)) }) || with == "" {
+	if len(word) < minWord || strings.ContainsFunc(word, func(r rune) bool { return r < 0x80 && !wordByte(byte(r)) }) || !wording(with) {
 		return kind != treesitter.StringToken || !f.lines()
 	}
 	for _, t := range f.before.tokens {
@@ -98,6 +98,14 @@ func (f *finder) inText() bool {
 	}
 	f.own = slices.DeleteFunc(f.own, func(e Edit) bool { return int(e.Start) < c.NewEnd && c.Start < int(e.End) })
 	return true
+}
+
+// wording says whether a text can take the place of a word in prose: words, not what is put
+// around one.
+func wording(text string) bool {
+	return text != "" && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < 0x80 && !wordByte(byte(r)) && r != ' ' && r != '-' && r != '.'
+	})
 }
 
 // around is the literal or comment that a stretch is in; of kind OtherToken if it is in

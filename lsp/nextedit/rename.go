@@ -73,11 +73,18 @@ func (f *finder) declared(now treesitter.Name) bool {
 // declare, that nothing in it declares either.
 func (f *finder) same(n treesitter.Name) (out []treesitter.Name) {
 	for _, m := range f.before.names {
-		if m.Kind == treesitter.Plain && m.Range != n.Range && m.Binding == n.Binding && f.before.text(m.Range) == f.old {
+		if m.Kind == treesitter.Plain && m.Range != n.Range && m.Binding == n.Binding && f.before.text(m.Range) == f.old && !f.before.qualified(m) {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// qualified says whether something stands before a name that it is of, as in io.Reader: then
+// it is none that this file declares by itself.
+func (r reading) qualified(n treesitter.Name) bool {
+	at := int(n.Start)
+	return at > 0 && r.Text[at-1] == '.' && (at == 1 || r.Text[at-2] != '.')
 }
 
 // renameAt proposes the new name for an old one, unless something nearer has it there.
@@ -190,7 +197,7 @@ func (f *finder) renameElsewhere(r reading, propose func(treesitter.Range, strin
 	case treesitter.Go:
 		if near(f.c.After.Path, r.Path) {
 			for _, m := range r.names {
-				if m.Kind == treesitter.Plain && m.Binding < 0 && r.text(m.Range) == f.old && free(m) {
+				if m.Kind == treesitter.Plain && m.Binding < 0 && r.text(m.Range) == f.old && free(m) && !r.qualified(m) {
 					propose(m.Range, f.new)
 				}
 			}
