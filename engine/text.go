@@ -53,7 +53,8 @@ func (a *answer) look(decided []backend.TokenID) (keep int, stop bool) {
 }
 
 // unlikely says whether the first line, as far as it is decided, has a log-probability below
-// least (nats): whatever follows only makes it less.
+// least (nats). What follows only makes it less, unless the stop rule takes tokens back that it
+// let pass: then an answer is given up that might have been shown.
 func (a *answer) unlikely(decided []backend.TokenID, logs []float32, least float64) bool {
 	valid, _ := a.decode(decided)
 	first := covering(a.ends, firstLine(string(a.buf[:valid])))
