@@ -157,7 +157,7 @@ type device interface {
 // open starts the backend that was asked for.
 func (c *cli) open(w *model.Weights) (device, error) {
 	if c.Backend == "cuda" || c.Backend == "auto" {
-		d, err := driver.Open(0)
+		d, err := driver.Open(driver.Any)
 		if err == nil {
 			var b *cuda.Backend
 			if b, err = cuda.New(w, d, cuda.Options{}); err == nil {
@@ -1232,7 +1232,7 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 	if v := os.Getenv("SEEDLING_ISA"); v != "" {
 		fmt.Printf("           forced to %s by SEEDLING_ISA\n", v)
 	}
-	if d, err := driver.Open(0); err != nil {
+	if d, err := driver.Open(driver.Any); err != nil {
 		fmt.Printf("cuda       not here: %v\n", err)
 	} else {
 		i := d.Device()

@@ -3,6 +3,7 @@ package driver
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Ptr is an address in device memory; 0 is none.
@@ -69,3 +70,47 @@ func (e *Error) Lost() bool {
 
 // ErrNone is wrapped by Open's error where there is no driver or no device at all.
 var ErrNone = errors.New("no CUDA device")
+
+// Any lets Open choose the device.
+const Any = -1
+
+// minMajor is the oldest card that our PTX is for.
+const minMajor = 8
+
+// choose picks a device: the one asked for, or of those our kernels run on the newest, and
+// of these the one with the most memory. Its error says what there is, and why not.
+func choose(all []Device, ordinal int) (int, error) {
+	if len(all) == 0 {
+		return 0, fmt.Errorf("%w: the driver sees none (CUDA_VISIBLE_DEVICES hides some, if it is set)", ErrNone)
+	}
+	best := -1
+	var unfit []string
+	for i, d := range all {
+		if d.Major < minMajor {
+			unfit = append(unfit, fmt.Sprintf("%d is %s of compute capability %d.%d", i, d.Name, d.Major, d.Minor))
+			continue
+		}
+		newer := func(a, b Device) bool {
+			if x, y := a.Major*100+a.Minor, b.Major*100+b.Minor; x != y {
+				return x > y
+			}
+			return a.Total > b.Total
+		}
+		if best < 0 || newer(d, all[best]) {
+			best = i
+		}
+	}
+	const need = "8.0 (A100) or later is needed"
+	switch {
+	case ordinal != Any && (ordinal < 0 || ordinal >= len(all)):
+		return 0, fmt.Errorf("%w: there is no device %d, they are 0 to %d", ErrNone, ordinal, len(all)-1)
+	case ordinal != Any && all[ordinal].Major < minMajor:
+		d := all[ordinal]
+		return 0, fmt.Errorf("%w: device %d, %s, has compute capability %d.%d, %s", ErrNone, ordinal, d.Name, d.Major, d.Minor, need)
+	case ordinal != Any:
+		return ordinal, nil
+	case best < 0:
+		return 0, fmt.Errorf("%w: %s; %s", ErrNone, strings.Join(unfit, ", "), need)
+	}
+	return best, nil
+}

@@ -3,6 +3,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -10,28 +11,32 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// The oldest driver that reads our PTX (.version 7.8), and the oldest card it is for.
-const (
-	minVersion = 11080
-	minMajor   = 8
-)
+// The oldest driver that reads our PTX (.version 7.8).
+const minVersion = 11080
 
 // cu is the driver's functions, found once; calls go through SyscallN.
 type cu struct {
 	init, version, count, get, name, attribute, total, retain, release, setCurrent, memInfo,
-	load, unload, function, alloc, free, htod, dtoh, dtod, fill, launch, sync, errorName, errorText uintptr
+	load, unload, function, alloc, free, htod, dtoh, dtod, fill, launch, sync, errorName, errorText,
+	newStream, endStream, capture, captured, instantiate, dropGraph, startGraph, dropExec uintptr
 }
 
 type real struct {
 	cu     cu
 	dev    uintptr
+	stream uintptr // launches' own: what is captured cannot be the default one
 	info   Device
 	work   chan func()
+	inside bool // a call of Do runs: this is the context's thread
 	closed bool
+
+	args [11]uintptr       // of a launch
+	list [1]unsafe.Pointer // what its kernelParams points at
 }
 
-// Open opens device number ordinal of libcuda.so.1. Its error says what is missing, too
-// old or unfit, and what to do.
+// Open opens a device of libcuda.so.1: number ordinal, as nvidia-smi and
+// CUDA_VISIBLE_DEVICES number them, or the fittest (Any). Its error says what is missing,
+// too old or unfit, and what to do.
 func Open(ordinal int) (Driver, error) {
 	lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -49,6 +54,8 @@ func Open(ordinal int) (Driver, error) {
 		{"cuMemGetInfo_v2", &c.memInfo}, {"cuModuleLoadData", &c.load}, {"cuModuleUnload", &c.unload},
 		{"cuModuleGetFunction", &c.function}, {"cuMemAlloc_v2", &c.alloc}, {"cuMemFree_v2", &c.free},
 		{"cuMemcpyHtoD_v2", &c.htod}, {"cuMemcpyDtoH_v2", &c.dtoh}, {"cuMemcpyDtoD_v2", &c.dtod}, {"cuMemsetD32_v2", &c.fill},
+		{"cuStreamCreate", &c.newStream}, {"cuStreamDestroy_v2", &c.endStream}, {"cuStreamBeginCapture_v2", &c.capture}, {"cuStreamEndCapture", &c.captured},
+		{"cuGraphInstantiateWithFlags", &c.instantiate}, {"cuGraphDestroy", &c.dropGraph}, {"cuGraphLaunch", &c.startGraph}, {"cuGraphExecDestroy", &c.dropExec},
 		{"cuLaunchKernel", &c.launch}, {"cuCtxSynchronize", &c.sync}, {"cuGetErrorName", &c.errorName}, {"cuGetErrorString", &c.errorText},
 	} {
 		if *s.to, err = purego.Dlsym(lib, s.name); err != nil {
@@ -68,8 +75,20 @@ func Open(ordinal int) (Driver, error) {
 	return r, nil
 }
 
+// Do implements Batcher.
+func (r *real) Do(f func() error) error {
+	return r.on(func() error {
+		r.inside = true
+		defer func() { r.inside = false }()
+		return f()
+	})
+}
+
 // on runs f on the context's thread.
 func (r *real) on(f func() error) error {
+	if r.inside {
+		return f()
+	}
 	done := make(chan error, 1)
 	r.work <- func() { done <- f() }
 	return <-done
@@ -85,6 +104,11 @@ func (r *real) call(name string, fn uintptr, args ...uintptr) error {
 	if int32(code) == 0 {
 		return nil
 	}
+	return r.failure(name, code)
+}
+
+// failure is an error with the driver's own words.
+func (r *real) failure(name string, code uintptr) error {
 	e := &Error{Call: name, Code: int(int32(code)), Name: "CUDA_ERROR", Text: "the driver has no text for it"}
 	for _, t := range []struct {
 		fn uintptr
@@ -122,40 +146,59 @@ func (r *real) open(ordinal int) error {
 	if err := r.call("cuDeviceGetCount", c.count, uintptr(unsafe.Pointer(&count))); err != nil {
 		return fmt.Errorf("%w: %w", ErrNone, err)
 	}
-	if ordinal < 0 || ordinal >= int(count) {
-		return fmt.Errorf("%w: device %d of %d", ErrNone, ordinal, count)
+	all := make([]Device, count)
+	for i := range all {
+		if err := r.describe(i, &all[i]); err != nil {
+			return err
+		}
 	}
-	if err := r.call("cuDeviceGet", c.get, uintptr(unsafe.Pointer(&dev)), uintptr(ordinal)); err != nil {
+	n, err := choose(all, ordinal)
+	if err != nil {
+		return err
+	}
+	r.info = all[n]
+	r.info.Version = int(version)
+	if err := r.call("cuDeviceGet", c.get, uintptr(unsafe.Pointer(&dev)), uintptr(n)); err != nil {
 		return err
 	}
 	r.dev = uintptr(dev)
-	name := make([]byte, 256)
-	if err := r.call("cuDeviceGetName", c.name, uintptr(unsafe.Pointer(&name[0])), 256, r.dev); err != nil {
-		return err
-	}
-	r.info.Name = cstring(&name[0])
-	for attr, to := range map[uintptr]*int{75: &r.info.Major, 76: &r.info.Minor, 16: &r.info.SMs} {
-		var v int32
-		if err := r.call("cuDeviceGetAttribute", c.attribute, uintptr(unsafe.Pointer(&v)), attr, r.dev); err != nil {
-			return err
-		}
-		*to = int(v)
-	}
-	if r.info.Major < minMajor {
-		return fmt.Errorf("%w: %s has compute capability %d.%d, 8.0 (A100) or later is needed", ErrNone, r.info.Name, r.info.Major, r.info.Minor)
-	}
 	var ctx uintptr
 	if err := r.call("cuDevicePrimaryCtxRetain", c.retain, uintptr(unsafe.Pointer(&ctx)), r.dev); err != nil {
 		return err
 	}
-	err := r.call("cuCtxSetCurrent", c.setCurrent, ctx)
+	err = r.call("cuCtxSetCurrent", c.setCurrent, ctx)
 	if err == nil {
 		err = r.call("cuMemGetInfo_v2", c.memInfo, uintptr(unsafe.Pointer(&r.info.Free)), uintptr(unsafe.Pointer(&r.info.Total)))
+	}
+	if err == nil { // a stream that keeps its order with the copies, which are the default one's
+		err = r.call("cuStreamCreate", c.newStream, uintptr(unsafe.Pointer(&r.stream)), 0)
 	}
 	if err != nil {
 		r.call("cuDevicePrimaryCtxRelease_v2", c.release, r.dev)
 	}
 	return err
+}
+
+// describe fills in what is known of a device before it is opened.
+func (r *real) describe(i int, d *Device) error {
+	c := &r.cu
+	var dev int32
+	if err := r.call("cuDeviceGet", c.get, uintptr(unsafe.Pointer(&dev)), uintptr(i)); err != nil {
+		return err
+	}
+	name := make([]byte, 256)
+	if err := r.call("cuDeviceGetName", c.name, uintptr(unsafe.Pointer(&name[0])), 256, uintptr(dev)); err != nil {
+		return err
+	}
+	d.Name = cstring(&name[0])
+	for attr, to := range map[uintptr]*int{75: &d.Major, 76: &d.Minor, 16: &d.SMs} {
+		var v int32
+		if err := r.call("cuDeviceGetAttribute", c.attribute, uintptr(unsafe.Pointer(&v)), attr, uintptr(dev)); err != nil {
+			return err
+		}
+		*to = int(v)
+	}
+	return r.call("cuDeviceTotalMem_v2", c.total, uintptr(unsafe.Pointer(&d.Total)), uintptr(dev))
 }
 
 func (r *real) Device() Device { return r.info }
@@ -219,15 +262,56 @@ func (r *real) Fill(to Ptr, v uint32, n uint64) error {
 	return r.on(func() error { return r.call("cuMemsetD32_v2", r.cu.fill, uintptr(to), uintptr(v), uintptr(n)) })
 }
 
+// Launch makes no garbage and, inside Do, changes no thread. params is on the heap, where
+// it stays: the driver copies it before it returns.
 func (r *real) Launch(f Function, grid, block [3]int, params []byte) error {
-	return r.on(func() error {
-		var pin runtime.Pinner // the array holds an address of Go memory
-		defer pin.Unpin()
-		pin.Pin(&params[0])
-		list := [1]unsafe.Pointer{unsafe.Pointer(&params[0])}
-		return r.call("cuLaunchKernel", r.cu.launch, uintptr(f), uintptr(grid[0]), uintptr(grid[1]), uintptr(grid[2]),
-			uintptr(block[0]), uintptr(block[1]), uintptr(block[2]), 0, 0, uintptr(unsafe.Pointer(&list[0])), 0)
+	if !r.inside {
+		return r.on(func() error { return r.launch(f, grid, block, params) })
+	}
+	return r.launch(f, grid, block, params)
+}
+
+func (r *real) launch(f Function, grid, block [3]int, params []byte) error {
+	r.list[0] = unsafe.Pointer(&params[0])
+	r.args = [11]uintptr{uintptr(f), uintptr(grid[0]), uintptr(grid[1]), uintptr(grid[2]),
+		uintptr(block[0]), uintptr(block[1]), uintptr(block[2]), 0, r.stream, uintptr(unsafe.Pointer(&r.list[0])), 0}
+	code, _, _ := purego.SyscallN(r.cu.launch, r.args[:]...)
+	runtime.KeepAlive(params)
+	if int32(code) != 0 {
+		return r.failure("cuLaunchKernel", code)
+	}
+	return nil
+}
+
+// Capture implements Grapher.
+func (r *real) Capture(f func() error) (g Graph, err error) {
+	err = r.Do(func() error {
+		if err := r.call("cuStreamBeginCapture_v2", r.cu.capture, r.stream, 1); err != nil { // 1: of this thread
+			return err
+		}
+		failed := f()
+		var graph, exec uintptr
+		if err := r.call("cuStreamEndCapture", r.cu.captured, r.stream, uintptr(unsafe.Pointer(&graph))); err != nil || failed != nil {
+			if graph != 0 {
+				r.call("cuGraphDestroy", r.cu.dropGraph, graph)
+			}
+			return errors.Join(failed, err)
+		}
+		err := r.call("cuGraphInstantiateWithFlags", r.cu.instantiate, uintptr(unsafe.Pointer(&exec)), graph, 0)
+		g = Graph(exec)
+		return errors.Join(err, r.call("cuGraphDestroy", r.cu.dropGraph, graph))
 	})
+	return g, err
+}
+
+// Start implements Grapher.
+func (r *real) Start(g Graph) error {
+	return r.on(func() error { return r.call("cuGraphLaunch", r.cu.startGraph, uintptr(g), r.stream) })
+}
+
+// Drop implements Grapher.
+func (r *real) Drop(g Graph) error {
+	return r.on(func() error { return r.call("cuGraphExecDestroy", r.cu.dropExec, uintptr(g)) })
 }
 
 func (r *real) Sync() error {
@@ -239,7 +323,9 @@ func (r *real) Close() error {
 		return nil
 	}
 	r.closed = true
-	err := r.on(func() error { return r.call("cuDevicePrimaryCtxRelease_v2", r.cu.release, r.dev) })
+	err := r.on(func() error {
+		return errors.Join(r.call("cuStreamDestroy_v2", r.cu.endStream, r.stream), r.call("cuDevicePrimaryCtxRelease_v2", r.cu.release, r.dev))
+	})
 	close(r.work)
 	return err
 }

@@ -16,11 +16,12 @@ type Recorder struct {
 	allocs  map[Ptr]uint64
 	modules map[Module]bool
 	names   map[Function]string
+	graphs  map[Graph]bool
 }
 
 // Record wraps d.
 func Record(d Driver) *Recorder {
-	return &Recorder{Driver: d, Count: map[string]int{}, allocs: map[Ptr]uint64{}, modules: map[Module]bool{}, names: map[Function]string{},
+	return &Recorder{Driver: d, Count: map[string]int{}, allocs: map[Ptr]uint64{}, modules: map[Module]bool{}, names: map[Function]string{}, graphs: map[Graph]bool{},
 		FailWith: &Error{"injected", 719, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"}}
 }
 
@@ -32,6 +33,9 @@ func (r *Recorder) Held() []string {
 	}
 	for m := range r.modules {
 		out = append(out, fmt.Sprintf("module %d", m))
+	}
+	for g := range r.graphs {
+		out = append(out, fmt.Sprintf("graph %d", g))
 	}
 	if !r.Closed {
 		out = append(out, "the device")
@@ -152,6 +156,66 @@ func (r *Recorder) Launch(f Function, grid, block [3]int, params []byte) error {
 		return err
 	}
 	return r.Driver.Launch(f, grid, block, params)
+}
+
+// Do implements Batcher if the driver does.
+func (r *Recorder) Do(f func() error) error { return Do(r.Driver, f) }
+
+// grapher is the driver's own, if it has it.
+func (r *Recorder) grapher() (Grapher, error) {
+	g, ok := r.Driver.(Grapher)
+	if !ok {
+		return nil, fmt.Errorf("%T takes no graphs", r.Driver)
+	}
+	return g, nil
+}
+
+// Capture implements Grapher. The launches in it are checked and counted, and can fail, as
+// any.
+func (r *Recorder) Capture(f func() error) (Graph, error) {
+	d, err := r.grapher()
+	if err != nil {
+		return 0, err
+	}
+	if err := r.enter("Capture"); err != nil {
+		return 0, err
+	}
+	g, err := d.Capture(f)
+	if err == nil {
+		r.graphs[g] = true
+	}
+	return g, err
+}
+
+// Start implements Grapher.
+func (r *Recorder) Start(g Graph) error {
+	d, err := r.grapher()
+	if err != nil {
+		return err
+	}
+	if !r.graphs[g] {
+		return fmt.Errorf("start of graph %d, which is none", g)
+	}
+	if err := r.enter("Start"); err != nil {
+		return err
+	}
+	return d.Start(g)
+}
+
+// Drop implements Grapher. It forgets the graph even when it fails, as Unload does.
+func (r *Recorder) Drop(g Graph) error {
+	d, err := r.grapher()
+	if err != nil {
+		return err
+	}
+	if !r.graphs[g] {
+		return fmt.Errorf("drop of graph %d, which is none", g)
+	}
+	delete(r.graphs, g)
+	if err := r.enter("Drop"); err != nil {
+		return err
+	}
+	return d.Drop(g)
 }
 
 func (r *Recorder) Sync() error {
