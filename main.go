@@ -1264,6 +1264,18 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 	fmt.Printf("cache      of the contexts that %d keys needed, %.1f %% of the tokens were there; %.0f %% of the answers were there from the key before\n", rep.Keystroke.N, 100*rep.Keystroke.Cached, 100*rep.Keystroke.Recalled)
 	fmt.Printf("           the engine in all: %v\n", rep.Cache)
 	fmt.Printf("memory     %.0f MB\n", rep.RSS)
+	recent := false
+	if folder, err := stats.Folder(); err != nil {
+		fmt.Printf("editor     what was counted cannot be found: %v\n", err)
+	} else if seen, err := (stats.Store{Dir: folder}).Read(); err != nil {
+		fmt.Printf("editor     what was counted cannot be read: %v; `seedling stats --reset` begins anew\n", err)
+	} else {
+		recent = seen.Health(os.Stdout, time.Now())
+	}
+	if recent {
+		fmt.Println("here all is well, but an editor was told of errors today: see above, and `seedling lsp --log FILE --verbose` for more")
+		return nil
+	}
 	fmt.Println("all is well: point your editor at `seedling lsp`")
 	return nil
 }

@@ -83,6 +83,33 @@ func (f *File) Print(w io.Writer, days int, now time.Time) {
 	}
 }
 
+// shownProblems is how many of the last errors a person is shown.
+const shownProblems = 3
+
+// Health shows which editors were seen last, and what went wrong last; recent says whether
+// that was within a day.
+func (f *File) Health(w io.Writer, now time.Time) (recent bool) {
+	if len(f.Editors) == 0 {
+		fmt.Fprintln(w, "editor     none was seen yet (or the setting stats is off)")
+	}
+	for i, e := range f.Editors {
+		label := ""
+		if i == 0 {
+			label = "editor"
+		}
+		fmt.Fprintf(w, "%-10s %s, last seen %s\n", label, e.Name, e.Last.Local().Format("2006-01-02 15:04"))
+	}
+	for i, p := range f.Problems[:min(len(f.Problems), shownProblems)] {
+		label := ""
+		if i == 0 {
+			label = "errors"
+		}
+		fmt.Fprintf(w, "%-10s %s  %s\n", label, p.Time.Local().Format("2006-01-02 15:04"), p.Message)
+		recent = recent || now.Sub(p.Time) < 24*time.Hour
+	}
+	return recent
+}
+
 func (c Counts) row(w io.Writer, name string) {
 	took := func(q float64) string {
 		switch v := c.Latency.Quantile(q); v {

@@ -231,3 +231,25 @@ by day:
 		t.Error(diff)
 	}
 }
+
+// TestHealth: a person sees which editor came, and what it was last told.
+func TestHealth(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local)
+	var b strings.Builder
+	f := &File{}
+	if f.Health(&b, now) || !strings.Contains(b.String(), "none was seen") {
+		t.Errorf("%s", b.String())
+	}
+	f.Editors = []Editor{{Name: "Neovim 0.12.4", Last: now.Add(-time.Minute)}, {Name: "helix", Last: now.Add(-time.Hour)}}
+	for i := range 5 {
+		f.Problems = append(f.Problems, Problem{now.Add(-time.Duration(20+i) * time.Hour), "trouble " + string(rune('a'+i))})
+	}
+	b.Reset()
+	recent := f.Health(&b, now)
+	if want := "editor     Neovim 0.12.4, last seen 2026-05-04 11:59\n           helix, last seen 2026-05-04 11:00\nerrors     2026-05-03 16:00  trouble a\n           2026-05-03 15:00  trouble b\n           2026-05-03 14:00  trouble c\n"; b.String() != want || !recent {
+		t.Errorf("%v\n%s", recent, b.String())
+	}
+	if f.Health(&b, now.Add(24*time.Hour)) {
+		t.Error("old trouble is taken for new")
+	}
+}
