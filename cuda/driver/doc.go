@@ -2,6 +2,7 @@
 // interface, with makers for a real card and for tests.
 //
 //   - [Open] loads libcuda.so.1 at run time: nothing of CUDA is needed to build.
+//   - [NewInterpreter] runs PTX without a card (package ptx) and reports what is wrong in it.
 //   - [NewMemory] is a device that keeps memory and runs nothing.
 //   - [Record] wraps any driver: it checks arguments, counts calls, fails the call it is
 //     told to, and knows what was never freed.

@@ -11,6 +11,11 @@
 // not tell. Approximate functions (ex2, rsqrt, …) are rounded correctly, where a card is off by
 // an ulp or two.
 //
+// What it takes together: order in shared memory is watched by warps, lanes within the time
+// between two barriers; what one warp of a block hears from another block the whole block has
+// heard; asynchronous copies land at the wait or at once ([Timing]), not in between; wgmma of a
+// warp begins when this warp comes to it, and that all four did as often is asked at the end.
+//
 // Invariants kept here:
 //
 //   - An instruction that is not known is refused when the module is loaded, never skipped.
