@@ -4,6 +4,7 @@ import { CanvasView } from './canvas';
 import { NextEdit } from './nextedit';
 import { Server } from './server';
 import { menu, StatusItem } from './status';
+import { writeFunction } from './write';
 
 let server: Server | undefined;
 
@@ -46,7 +47,7 @@ async function toggle(): Promise<void> {
   await config.update('enable', !config.get<boolean>('enable', true), target);
 }
 
-/** Has the server write the function around the cursor; it shows its progress itself. */
+/** Has the server write the function around the cursor. */
 async function fillFunction(it: Server): Promise<void> {
   const editor = vscode.window.activeTextEditor;
   const client = it.running;
@@ -54,17 +55,13 @@ async function fillFunction(it: Server): Promise<void> {
     void vscode.window.showInformationMessage(editor ? 'Seedling’s server does not run.' : 'Open a file and put the cursor into a function.');
     return;
   }
-  if (!it.knows('seedling.writeFunction')) {
+  if (!it.knows(writeFunction)) {
     void vscode.window.showInformationMessage('This Seedling server writes no whole functions: use a newer one.');
     return;
   }
-  try {
-    await it.run('seedling.writeFunction', {
-      uri: client.code2ProtocolConverter.asUri(editor.document.uri),
-      version: editor.document.version,
-      position: client.code2ProtocolConverter.asPosition(editor.selection.active),
-    });
-  } catch (err) {
-    void vscode.window.showWarningMessage(`Seedling: ${err instanceof Error ? err.message : String(err)}`);
-  }
+  await it.run(writeFunction, {
+    uri: client.code2ProtocolConverter.asUri(editor.document.uri),
+    version: editor.document.version,
+    position: client.code2ProtocolConverter.asPosition(editor.selection.active),
+  });
 }

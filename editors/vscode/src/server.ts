@@ -1,8 +1,9 @@
 // The server's life: found, started, told the settings, started again.
 import * as vscode from 'vscode';
-import { ExecuteCommandRequest, LanguageClient, State as ClientState, type LanguageClientOptions } from 'vscode-languageclient/node';
+import { DidChangeConfigurationNotification, ExecuteCommandRequest, LanguageClient, State as ClientState, type LanguageClientOptions } from 'vscode-languageclient/node';
 import { find } from './binary';
 import { stateOf, type ServerStatus, type StatusItem } from './status';
+import { writeFunction, Writing } from './write';
 
 /** Keys of the section seedling that are this extension's and none of the server's. */
 const ours = ['server', 'trace'];
@@ -15,12 +16,17 @@ export function settingsFor(section: unknown): unknown {
   return Object.fromEntries(Object.entries(section).filter(([key]) => !ours.includes(key)));
 }
 
+function settings(): unknown {
+  return settingsFor(JSON.parse(JSON.stringify(vscode.workspace.getConfiguration('seedling'))));
+}
+
 export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private readonly up = new vscode.EventEmitter<LanguageClient>();
   /** Fires whenever a server is up, the first time and after each restart. */
   readonly onUp = this.up.event;
   private turn: Promise<void> = Promise.resolve();
+  private readonly writing = new Writing();
 
   constructor(
     private readonly extension: vscode.Uri,
@@ -40,6 +46,9 @@ export class Server implements vscode.Disposable {
 
   /** Has the server run a command of its own. */
   async run(command: string, ...args: unknown[]): Promise<unknown> {
+    if (command === writeFunction) {
+      return this.running && this.writing.run(this.running, args);
+    }
     return this.running?.sendRequest(ExecuteCommandRequest.type, { command, arguments: args });
   }
 
@@ -106,10 +115,19 @@ export class Server implements vscode.Disposable {
     return {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
       outputChannel: this.log,
-      initializationOptions: settingsFor(JSON.parse(JSON.stringify(vscode.workspace.getConfiguration('seedling')))),
+      initializationOptions: settings(),
       synchronize: { configurationSection: 'seedling' },
       middleware: {
+        // Of a code action or a lens.
+        executeCommand: (command, args, next) => (command === writeFunction ? this.run(command, ...args) : next(command, args)),
         workspace: {
+          handleApplyEdit: (params, next) => {
+            this.writing.there();
+            return next(params, new vscode.CancellationTokenSource().token); // nobody cancels it
+          },
+          didChangeConfiguration: async () => {
+            await this.client?.sendNotification(DidChangeConfigurationNotification.type, { settings: { seedling: settings() } });
+          },
           configuration: async (params, token, next) => {
             const answer = await next(params, token);
             return Array.isArray(answer) ? answer.map((a, i) => (params.items[i]?.section === 'seedling' ? settingsFor(a) : a)) : answer;
