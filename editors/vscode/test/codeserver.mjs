@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 const here = new URL('.', import.meta.url).pathname;
 
 /** Waits until look gives something; for events that only a file or a page shows. */
-export async function until(what, look, ms = 30_000) {
+export async function until(what, look, ms = 60_000) {
   const end = Date.now() + ms;
   for (;;) {
     const v = await look();
@@ -29,7 +29,7 @@ function freePort() {
 }
 
 /** Installs the .vsix into a clean code-server and opens a folder of files in it. */
-export async function open({ codeServer, server, vsix, files, settings = {} }) {
+export async function open({ codeServer, server, vsix, files, settings = {}, user = {}, path = process.env.PATH }) {
   const dir = mkdtempSync(join(tmpdir(), 'seedling-vscode-'));
   const [work, data, ext, log] = ['work', 'data', 'ext', 'pipe.jsonl'].map((n) => join(dir, n));
   mkdirSync(work);
@@ -42,7 +42,7 @@ export async function open({ codeServer, server, vsix, files, settings = {} }) {
     'chat.commandCenter.enabled': false, 'workbench.secondarySideBar.defaultVisibility': 'hidden', 'files.autoSave': 'off',
     'editor.minimap.enabled': false, 'editor.inlineSuggest.enabled': true, 'editor.quickSuggestions': { other: 'off' },
     'editor.autoClosingBrackets': 'never', 'editor.formatOnType': false, 'git.enabled': false, 'editor.wordBasedSuggestions': 'off',
-    'extensions.ignoreRecommendations': true, 'seedling.stats': false,
+    'extensions.ignoreRecommendations': true, 'seedling.stats': false, ...user,
   }));
   // A setting of the machine: VS Code takes it from here when it serves a browser.
   writeFileSync(join(data, 'Machine', 'settings.json'), JSON.stringify({ 'seedling.server.path': join(here, 'pipe.mjs'), ...settings }));
@@ -51,7 +51,7 @@ export async function open({ codeServer, server, vsix, files, settings = {} }) {
   const port = await freePort();
   const child = spawn(process.execPath, [codeServer, ...common, '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`,
     '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', work], {
-    env: { ...process.env, SEEDLING_PIPE_LOG: log, SEEDLING_PIPE_SERVER: server }, stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: path, SEEDLING_PIPE_LOG: log, SEEDLING_PIPE_SERVER: server }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   for (const s of [child.stdout, child.stderr]) s.on('data', (b) => appendFileSync(join(dir, 'code-server.log'), b));
   let browser;
@@ -66,9 +66,12 @@ export async function open({ codeServer, server, vsix, files, settings = {} }) {
     const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
     const page = await browser.newPage({ viewport: { width: 960, height: 540 } });
-    await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`);
-    await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
-    return { page, work, close, dir, passed: () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) };
+    page.setDefaultTimeout(60_000); // a busy machine takes its time
+    await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`, { timeout: 120_000 });
+    await page.locator('.monaco-workbench').waitFor();
+    const hold = (method) => writeFileSync(`${log}.hold`, method);
+    const release = () => rmSync(`${log}.hold`, { force: true });
+    return { page, work, close, dir, hold, release, passed: () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) };
   } catch (err) {
     await close();
     throw err;

@@ -2,9 +2,13 @@
 //   SEEDLING=…/seedling CODE_SERVER=…/code-server/out/node/entry.js node test/editor.mjs [--images] [NAME…]
 // Without it nothing would show that the packed extension does in VS Code what its parts do.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { open, until } from './codeserver.mjs';
+import * as haste from './haste.mjs';
+import { Person } from './person.mjs';
 
 const here = new URL('.', import.meta.url).pathname;
 const server = process.env.SEEDLING ?? join(here, '../../../seedling');
@@ -12,7 +16,6 @@ const vsix = process.env.VSIX ?? join(here, '../seedling-0.1.0.vsix');
 const codeServer = process.env.CODE_SERVER;
 if (!codeServer || !existsSync(codeServer)) throw new Error('CODE_SERVER is to be the entry.js of code-server');
 for (const f of [server, vsix]) if (!existsSync(f)) throw new Error(`${f} is missing: build it first`);
-const images = process.argv.includes('--images');
 const only = process.argv.slice(2).filter((a) => !a.startsWith('--'));
 
 const main = `package main
@@ -42,68 +45,6 @@ func main() {
 const files = { 'main.go': main, 'stub.go': 'package main\n\n// add returns the sum of a and b.\nfunc add(a, b int) int {\n}\n',
   'other.go': 'package main\n\n// half returns one half of n.\nfunc half(n int) int {\n}\n',
   'rename.go': 'package main\n\nfunc f(count int) int {\n\tif count > 3 {\n\t\treturn count\n\t}\n\treturn count + 1\n}\n' };
-const ghost = '.ghost-text, .ghost-text-decoration, .suggest-preview-text, .inline-decoration-ghost-text';
-
-class Person {
-  constructor(vscode) {
-    Object.assign(this, vscode);
-    this.vscode = vscode;
-  }
-  async image(name) {
-    if (images) await this.page.screenshot({ path: join(here, 'images', `${name}.png`) });
-  }
-  status() { return this.page.locator('.statusbar-item[id="seedling-lsp.seedling.seedling.status"], [id*="seedling.status"]').first(); }
-  async says(state) { await until(`the state ${state}`, async () => (await this.status().innerHTML().catch(() => '')).includes(`Seedling: ${state}`) || (await this.status().getAttribute('aria-label').catch(() => ''))?.includes(`Seedling: ${state}`), 60_000); }
-  async command(name) {
-    await this.page.keyboard.press('F1');
-    const box = this.page.locator('.quick-input-widget input.input');
-    await box.waitFor();
-    await box.fill(`>${name}`);
-    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().click();
-  }
-  async file(name) {
-    const box = this.page.locator('.quick-input-widget input.input');
-    await until('the list of files', async () => { // a view that is just opened takes the focus, and closes it
-      await this.page.keyboard.press('Control+p');
-      return box.waitFor({ timeout: 1000 }).then(() => this.page.waitForTimeout(200)).then(() => box.isVisible(), () => false);
-    });
-    await box.fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().waitFor();
-    await this.page.keyboard.press('Enter');
-    await this.page.locator('.tab.active').filter({ hasText: name }).waitFor();
-    await this.page.locator('.monaco-editor .view-line').first().waitFor();
-  }
-  async goTo(line, column) {
-    await this.page.keyboard.press('Control+g');
-    const box = this.page.locator('.quick-input-widget input.input');
-    await box.waitFor();
-    await box.fill(`:${line}:${column}`);
-    await this.page.keyboard.press('Enter');
-    await box.waitFor({ state: 'hidden' });
-  }
-  async type(text) { await this.page.keyboard.type(text); }
-  async ghost() { await this.page.locator(ghost).first().waitFor({ timeout: 30_000 }); return (await this.page.locator(ghost).allInnerTexts()).join('').replaceAll('\u00a0', ' '); }
-  async noGhost() { await until('no ghost text', async () => (await this.page.locator(ghost).count()) === 0); }
-  /** The document as the server was told it, after every change: not what is painted. */
-  text(name) {
-    let doc;
-    for (const m of this.passed()) {
-      if (m.to !== 'server') { if (m.started) doc = undefined; continue; }
-      if (m.method === 'textDocument/didOpen' && m.params.textDocument.uri.endsWith('/' + name)) doc = m.params.textDocument.text;
-      if (m.method === 'textDocument/didChange' && m.params.textDocument.uri.endsWith('/' + name)) {
-        for (const c of m.params.contentChanges) {
-          const at = (p) => doc.split('\n').slice(0, p.line).reduce((n, l) => n + l.length + 1, 0) + p.character;
-          doc = c.range ? doc.slice(0, at(c.range.start)) + c.text + doc.slice(at(c.range.end)) : c.text;
-        }
-      }
-    }
-    return doc ?? '';
-  }
-  line(name, n) { return this.text(name).split('\n')[n - 1]; }
-  mark() { return this.passed().length; }
-  since(mark) { return this.passed().slice(mark); }
-}
-
 const tests = {
   async 'type, see ghost text, Tab, undo'(p) {
     await p.file('main.go');
@@ -178,14 +119,73 @@ const tests = {
     await p.page.keyboard.press('Escape');
   },
 
-  async 'a setting changes without a restart'(p) {
-    const starts = p.passed().filter((m) => m.started).length;
-    await p.command('Seedling: Pause or Resume Suggestions'); // changes seedling.enable
+  async 'the status says what happens, and opens a menu'(p) {
+    p.hold('initialize');
+    await p.command('Seedling: Restart the Server');
+    await p.says('starting');
+    p.release();
+    await p.says('ready');
+    const entry = (name) => p.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name });
+    await p.status().click();
+    await entry('Pause suggestions').waitFor();
+    for (const name of ['Write the function', 'Watch the canvas', 'Settings', 'Show the log', 'Restart the server']) assert.equal(await entry(name).count(), 1, name);
+    await p.image('menu');
+    await entry('Pause suggestions').click();
     await p.says('paused');
     await p.image('paused');
-    await p.command('Seedling: Pause or Resume Suggestions');
+    await p.status().click();
+    await entry('Resume suggestions').click();
     await p.says('ready');
+  },
+
+  async 'a setting changes without a restart'(p) {
+    const starts = p.passed().filter((m) => m.started).length;
+    const several = async () => {
+      await p.file('main.go');
+      await p.goTo(22, 23);
+      await p.page.keyboard.press('Enter');
+      await p.type('fmt.');
+      const mark = p.mark();
+      await p.command('Trigger Inline Suggestion');
+      const { id } = await until('the question', () => p.since(mark).find((m) => m.to === 'server' && m.method === 'textDocument/inlineCompletion' && m.params.context.triggerKind === 1));
+      const answer = await until('the answer', () => p.since(mark).find((m) => m.to === 'editor' && m.id === id && m.result));
+      await p.page.keyboard.press('Escape');
+      return answer.result.items.length;
+    };
+    assert.ok(await several() > 1, 'several suggestions');
+    await p.command('Preferences: Open User Settings');
+    await p.page.locator('.settings-editor .suggest-input-container .monaco-editor').first().click();
+    await p.type('seedling.candidates');
+    const box = p.page.locator('[data-key="seedling.candidates"] input');
+    await box.waitFor();
+    await box.fill('1');
+    await until('the server to be told', () => p.passed().some((m) => m.method === 'workspace/didChangeConfiguration' && m.params.settings.seedling.candidates === 1));
+    await p.image('settings');
+    await p.command('View: Close Editor');
+    assert.equal(await several(), 1, 'suggestions, when one is wanted');
     assert.equal(p.passed().filter((m) => m.started).length, starts, 'no server was started for it');
+  },
+
+  async 'the log, and the walkthrough'(p) {
+    await p.command('Seedling: Show the Log');
+    const log = p.page.locator('.part.panel .view-lines');
+    await p.command('Seedling: Restart the Server');
+    await until('the log', async () => (await log.allInnerTexts()).join('').replaceAll('\u00a0', ' ').includes('Starting '));
+    await p.says('ready');
+    assert.deepEqual(p.passed().filter((m) => m.method === 'window/logMessage' && m.params.type <= 2), [], 'the server complains of nothing');
+    await p.image('log');
+    await p.command('View: Toggle Panel Visibility');
+    await p.command('Open Walkthrough');
+    const box = p.page.locator('.quick-input-widget input.input');
+    await box.waitFor();
+    await box.fill('Start with Seedling');
+    await p.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'Start with Seedling' }).first().click();
+    const steps = p.page.locator('.gettingStartedContainer .getting-started-step');
+    await until('four steps', async () => (await steps.count()) === 4);
+    assert.deepEqual((await p.page.locator('.gettingStartedContainer .step-title').allInnerTexts()).map((t) => t.trim()), ['Type, and press Tab', 'See what it does', 'Watch the canvas', 'Make it yours']);
+    await p.page.waitForTimeout(500);
+    await p.image('walkthrough');
+    await p.command('View: Close Editor');
   },
 
   async 'a server that is killed comes back'(p) {
@@ -212,12 +212,18 @@ const tests = {
   async 'write a whole function'(p) {
     await p.file('stub.go');
     await p.goTo(4, 20);
+    p.hold('workspace/applyEdit');
     const capabilities = p.passed().filter((m) => m.method === 'initialize' && m.to === 'editor').at(-1).result.capabilities;
     await p.command('Seedling: Write the Function at the Cursor');
     if (!capabilities.executeCommandProvider.commands.includes('seedling.writeFunction')) {
       await p.page.locator('.notification-toast').filter({ hasText: 'writes no whole functions' }).waitFor();
       return 'this server has none: the extension says so';
     }
+    const progress = p.page.locator('.notification-toast').filter({ hasText: 'Seedling: writing a function' });
+    await progress.waitFor();
+    assert.equal(await progress.locator('.monaco-button').filter({ hasText: 'Cancel' }).count(), 1, 'it can be cancelled');
+    await p.image('progress');
+    p.release();
     // The server marks the edit as one to be confirmed, so VS Code shows it first.
     const answered = () => p.passed().find((m) => m.to === 'editor' && m.method === 'workspace/executeCommand' && (m.error || m.result?.applied !== undefined));
     const panel = p.page.locator('.part.panel');
@@ -268,26 +274,57 @@ const tests = {
   },
 };
 
-// In a VS Code of its own, which starts without the program.
-const missing = {
-  async 'the program is missing'(p) {
+// In VS Codes of their own, which start without the program: nowhere, and where a setting is wrong.
+const nowhere = {
+  async 'the program is missing, and is chosen'(p) {
+    const toast = p.page.locator('.notification-toast').filter({ hasText: 'was not found' });
+    await toast.waitFor();
+    await p.says('failed');
+    const buttons = toast.locator('.notification-list-item-buttons-container .monaco-button');
+    assert.equal(await buttons.count(), 1, 'one button');
+    assert.ok(!p.passed().some((m) => m.started));
+    await p.image('missing');
+    await buttons.click();
+    const box = p.page.locator('.quick-input-widget input.input');
+    await box.waitFor();
+    await box.fill(join(here, 'pipe.mjs'));
+    await p.page.locator('.quick-input-widget .monaco-button').filter({ hasText: 'Use' }).or(p.page.locator('.quick-input-widget .quick-input-action .monaco-button')).first().click();
+    await until('the program that was chosen', () => p.passed().some((m) => m.started));
+    await p.says('ready');
+  },
+};
+const wrong = {
+  async 'a setting that names nothing'(p) {
     const toast = p.page.locator('.notification-toast').filter({ hasText: 'seedling.server.path' });
     await toast.waitFor();
     await p.says('failed');
     assert.equal(await toast.locator('.notification-list-item-buttons-container .monaco-button').count(), 1, 'one button');
     assert.ok(!p.passed().some((m) => m.started));
-    await p.image('missing');
+  },
+};
+
+// A package for one platform, with the program in it, in a VS Code that has no other.
+const packed = {
+  async 'a package that brings the program'(p) {
+    await p.file('main.go');
+    await p.says('ready');
+    await p.goTo(22, 23);
+    await p.page.keyboard.press('Enter');
+    await p.type('fmt.P');
+    assert.ok((await p.ghost()).trim());
+    await p.command('Seedling: Show the Log');
+    await until('where it was found', async () => /extensions?\/.*bin\/seedling \(bundled\)|bin\/seedling \(bundled\)/.test((await p.page.locator('.part.panel .view-lines').allInnerTexts()).join('').replaceAll('\u00a0', ' ')));
   },
 };
 
 let failed = 0;
-async function drive(list, settings) {
+async function drive(list, opened = {}) {
   const wanted = Object.entries(list).filter(([name]) => !only.length || only.some((o) => name.includes(o)));
   if (!wanted.length) return;
-  const vscode = await open({ codeServer, server, vsix, files, settings });
+  const vscode = await open({ codeServer, server, vsix, files, ...opened, user: { 'seedling.deadlineMs': 10_000, ...opened.user } }); // a busy machine may take its time
   const person = new Person(vscode);
   try {
-    if (list === tests) {
+    if (list === tests || list === haste.tests) {
       await person.file('main.go');
       await person.says('ready');
     }
@@ -301,12 +338,29 @@ async function drive(list, settings) {
         console.log(`FAIL ${name}: ${err.stack}`);
         if (process.env.FAILURES) await person.page.screenshot({ path: join(process.env.FAILURES, `failed-${failed}.png`) });
         await person.page.keyboard.press('Escape');
+      } finally {
+        person.release();
       }
     }
   } finally {
     await vscode.close();
   }
 }
-await drive(tests, {});
-await drive(missing, { 'seedling.server.path': '/nowhere/seedling' });
+await drive(tests);
+await drive(haste.tests, haste);
+// Where no program named seedling is, with the folders of all others.
+const path = process.env.PATH.split(delimiter).filter((d) => !existsSync(join(d, 'seedling'))).join(delimiter);
+await drive(nowhere, { settings: { 'seedling.server.path': '' }, path });
+await drive(wrong, { settings: { 'seedling.server.path': '/nowhere/seedling' } });
+if (!only.length || Object.keys(packed).some((name) => only.some((o) => name.includes(o)))) {
+  const dir = mkdtempSync(join(tmpdir(), 'seedling-package-'));
+  try {
+    const platform = join(dir, 'platform.vsix');
+    execFileSync('npm', ['run', 'package', '--', '--bundle', server, '--target', `linux-${process.arch}`, '--out', platform], { cwd: join(here, '..'), stdio: 'pipe' });
+    await drive(packed, { vsix: platform, settings: { 'seedling.server.path': '' }, path });
+  } finally {
+    rmSync(dir, { recursive: true });
+    rmSync(join(here, '../bin'), { recursive: true, force: true });
+  }
+}
 process.exitCode = failed ? 1 : 0;

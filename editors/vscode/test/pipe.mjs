@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // Stands between VS Code and the server: passes everything on, and writes one JSON line for
 // each message to $SEEDLING_PIPE_LOG, with the time at which it passed. So the test waits for
-// what happened, and the latency script tells the server's share from the editor's.
+// what happened, and the latency script tells the server's share from the editor's. What the
+// server sends from a message on whose method stands in the file $SEEDLING_PIPE_LOG.hold waits as
+// long as that file is there: so a test sees what is on the screen meanwhile.
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 
 const log = process.env.SEEDLING_PIPE_LOG;
 const server = spawn(process.env.SEEDLING_PIPE_SERVER, process.argv.slice(2), { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -19,7 +21,7 @@ function messages(heard) {
       const end = rest.indexOf('\r\n\r\n');
       const length = end < 0 ? undefined : Number(/content-length: *(\d+)/i.exec(rest.subarray(0, end).toString())?.[1]);
       if (length === undefined || rest.length < end + 4 + length) return;
-      heard(JSON.parse(rest.subarray(end + 4, end + 4 + length).toString()));
+      heard(JSON.parse(rest.subarray(end + 4, end + 4 + length).toString()), rest.subarray(0, end + 4 + length));
       rest = rest.subarray(end + 4 + length);
     }
   };
@@ -29,9 +31,27 @@ const toServer = messages((m) => {
   if (m.method && m.id !== undefined) asked.set(m.id, m.method);
   note({ to: 'server', method: m.method, id: m.id, params: m.params });
 });
-const toEditor = messages((m) => note({ to: 'editor', method: m.method ?? asked.get(m.id), id: m.id, params: m.params, result: m.result, error: m.error }));
+const queue = [];
+const held = () => { // mostly the file is not there
+  try { return readFileSync(`${log}.hold`, 'utf8').trim(); } catch { return ''; }
+};
+function send() {
+  for (;;) {
+    const [first] = queue;
+    if (!first) return;
+    if (first.method === held()) return void setTimeout(send, 20);
+    queue.shift();
+    note({ to: 'editor', ...first.said });
+    process.stdout.write(first.bytes);
+  }
+}
+const toEditor = messages((m, bytes) => {
+  const method = m.method ?? asked.get(m.id);
+  queue.push({ method, bytes, said: { method, id: m.id, params: m.params, result: m.result, error: m.error } });
+  if (queue.length === 1) send();
+});
 process.stdin.on('data', (b) => { toServer(b); server.stdin.write(b); });
 process.stdin.on('end', () => server.stdin.end());
-server.stdout.on('data', (b) => { toEditor(b); process.stdout.write(b); });
+server.stdout.on('data', toEditor);
 server.on('exit', (code) => process.exit(code ?? 1));
 process.on('SIGTERM', () => server.kill('SIGTERM'));
