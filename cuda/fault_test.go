@@ -10,6 +10,7 @@ import (
 
 	"github.com/seedling-lsp/seedling/cuda/driver"
 	"github.com/seedling-lsp/seedling/cuda/kernels"
+	"github.com/seedling-lsp/seedling/cuda/ptx"
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/cpu"
 )
@@ -32,11 +33,11 @@ func nth(t *testing.T, kernel, pattern string, n int, with string) string {
 
 // altered loads another image than ours.
 type altered struct {
-	*interpreter
+	*driver.Interpreter
 	ptx string
 }
 
-func (a altered) Load([]byte) (driver.Module, error) { return a.interpreter.Load([]byte(a.ptx)) }
+func (a altered) Load([]byte) (driver.Module, error) { return a.Interpreter.Load([]byte(a.ptx)) }
 
 // mixed is a batch that uses everything: commit with the next block's first step, a second
 // sequence, targets, forbidden tokens.
@@ -114,9 +115,8 @@ func TestFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			var err error
-			for _, early := range []bool{false, true} { // when copies land
-				dev := newInterpreter()
-				dev.m.early = early
+			for _, copies := range []ptx.Timing{ptx.Late, ptx.Early} {
+				dev := interpreter(ptx.Options{Copies: copies})
 				var be *Backend
 				if be, err = New(w, altered{dev, f.ptx}, Options{Splits: 2, Rows: 64, Positions: 64, Sequences: 2}); err != nil {
 					break
@@ -126,7 +126,7 @@ func TestFaults(t *testing.T) {
 				for i := 0; i < 2 && err == nil; i++ {
 					var got []backend.Top
 					if got, err = be.Forward(context.Background(), mixed(1, 2, 24*i)); err == nil {
-						_, err = compare(got, want[i], tolerance)
+						_, err = compare(got, want[i])
 					}
 					be.Truncate(2, 0)
 				}
@@ -196,7 +196,7 @@ func TestInjected(t *testing.T) {
 	}
 	t.Logf("%d calls, each failed once: %v", rec.Calls, rec.Count)
 	// After a failed step the next one works, and gives what it would have given.
-	r := driver.Record(newInterpreter())
+	r := driver.Record(interpreter(ptx.Options{}))
 	be, err := New(w, r, Options{Rows: 64, Positions: 64, Splits: 2})
 	if err != nil {
 		t.Fatal(err)

@@ -1,3 +1,4 @@
 // Every kernel, in one module.
+#include "layer.cu"
 #include "attention.cu"
 #include "head.cu"
