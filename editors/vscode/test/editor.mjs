@@ -287,8 +287,15 @@ const nowhere = {
     await buttons.click();
     const box = p.page.locator('.quick-input-widget input.input');
     await box.waitFor();
-    await box.fill(join(here, 'pipe.mjs'));
-    await p.page.locator('.quick-input-widget .monaco-button').filter({ hasText: 'Use' }).or(p.page.locator('.quick-input-widget .quick-input-action .monaco-button')).first().click();
+    // The dialog puts its own folder into the box when it has read it, over what was typed.
+    await until('the dialog to take the program', async () => {
+      if (!(await box.isVisible())) return true;
+      await box.fill(join(here, 'pipe.mjs'));
+      await p.page.waitForTimeout(500);
+      if ((await box.inputValue()) === join(here, 'pipe.mjs')) await box.press('Enter');
+      await p.page.waitForTimeout(500);
+      return !(await box.isVisible());
+    });
     await until('the program that was chosen', () => p.passed().some((m) => m.started));
     await p.says('ready');
   },
