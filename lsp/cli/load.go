@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/seedling-lsp/seedling/cuda"
+	"github.com/seedling-lsp/seedling/cuda/driver"
+	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/engine/backend"
+	"github.com/seedling-lsp/seedling/engine/cpu"
+	"github.com/seedling-lsp/seedling/engine/model"
+	"github.com/seedling-lsp/seedling/engine/tokenizer"
+	"github.com/seedling-lsp/seedling/engine/weights"
+)
+
+// loaded is a model with its backend.
+type loaded struct {
+	name    string
+	weights *model.Weights
+	tok     *tokenizer.Tokenizer
+	device  device
+}
+
+// device is a backend that says what it is.
+type device interface {
+	backend.Backend
+	backend.Describer
+}
+
+// open starts the backend that was asked for.
+func (c *Commands) open(w *model.Weights) (device, error) {
+	if c.Backend == "cuda" || c.Backend == "auto" {
+		d, err := driver.Open(driver.Any)
+		if err == nil {
+			var b *cuda.Backend
+			if b, err = cuda.New(w, d, cuda.Options{}); err == nil {
+				return b, nil
+			}
+		}
+		if c.Backend == "cuda" {
+			return nil, fmt.Errorf("%w; run `seedling doctor`, or use --backend cpu", err)
+		}
+		fmt.Fprintf(os.Stderr, "seedling: computing on the CPU: %v\n", err)
+	}
+	return cpu.New(w, cpu.Options{Threads: c.threads()})
+}
+
+func (c *Commands) files() (string, fs.FS) {
+	if c.Model == "" || c.Model == weights.Name {
+		return weights.Name, weights.Builtin()
+	}
+	return c.Model, os.DirFS(c.Model)
+}
+
+func (c *Commands) load() (*loaded, error) {
+	name, dir := c.files()
+	w, err := model.LoadFS(dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	f, err := dir.Open("tokenizer.json")
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	defer f.Close()
+	tok, err := tokenizer.Load(f)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: tokenizer.json: %w", name, err)
+	}
+	b, err := c.open(w)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	return &loaded{name, w, tok, b}, nil
+}
+
+// engine starts the engine on the model. Close it.
+func (c *Commands) engine() (*engine.Engine, *loaded, error) {
+	m, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	var opt engine.Options
+	if m.device.Info().Name != "cpu" { // a card can be lost at any time
+		opt.Report = func(err error) {
+			fmt.Fprintf(os.Stderr, "seedling: computing on the CPU from here on: %v\n", err)
+		}
+		opt.Fallback = func() (backend.Backend, error) {
+			return cpu.New(m.weights, cpu.Options{Threads: c.threads()})
+		}
+	}
+	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, opt), m, nil
+}
+
+// running is an engine with its model.
+type running struct {
+	*engine.Engine
+	*loaded
+}
