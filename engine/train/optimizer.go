@@ -19,7 +19,10 @@ type Optimizer interface {
 // (then it has none), and AdamW for the rest.
 func NewOptimizers(p *Params, s Settings, ops *kernels.Ops, threads int) (muon, adam Optimizer) {
 	m := &Muon{Beta: s.MuonBeta, Decay: s.WeightDecay}
-	a := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: s.WeightDecay}
+	a := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: s.WeightDecay, Hidden: 1}
+	if s.HiddenLR > 0 {
+		a.Hidden = s.HiddenLR / s.AdamLR
+	}
 	size := 0
 	for _, t := range p.All {
 		if t.Hidden && s.Optimizer == "muon" {
@@ -45,6 +48,7 @@ func NewOptimizers(p *Params, s Settings, ops *kernels.Ops, threads int) (muon, 
 type AdamW struct {
 	Beta1, Beta2, Eps float64
 	Decay             float64 // of hidden matrices
+	Hidden            float64 // rate of hidden matrices, as a share of the step's
 	params            []*Param
 	m, v              [][]float32
 }
@@ -54,13 +58,13 @@ func (a *AdamW) Step(n *Network, lr float64, t int) {
 	start := time.Now()
 	c1, c2 := 1-math.Pow(a.Beta1, float64(t)), 1-math.Pow(a.Beta2, float64(t))
 	for i, p := range a.params {
-		decay := 0.0
+		rate, decay := lr, 0.0
 		if p.Hidden {
-			decay = a.Decay
+			rate, decay = lr*a.Hidden, a.Decay
 		}
 		n.split(len(p.W)/8, func(_, lo, hi int) {
 			lo, hi = lo*8, hi*8
-			n.ops.AdamW(p.W[lo:hi], p.G[lo:hi], a.m[i][lo:hi], a.v[i][lo:hi], float32(lr), float32(a.Beta1), float32(a.Beta2),
+			n.ops.AdamW(p.W[lo:hi], p.G[lo:hi], a.m[i][lo:hi], a.v[i][lo:hi], float32(rate), float32(a.Beta1), float32(a.Beta2),
 				float32(c1), float32(c2), float32(a.Eps), float32(decay))
 		})
 	}

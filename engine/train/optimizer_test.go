@@ -143,3 +143,35 @@ func TestClip(t *testing.T) {
 		t.Errorf("a small gradient was changed to %g", p.All[0].G[0])
 	}
 }
+
+// TestHiddenLR: AdamW's first step moves every weight by its rate, so hidden matrices by
+// hidden_lr and the rest by adam_lr; and by adam_lr all of them where hidden_lr is not set.
+func TestHiddenLR(t *testing.T) {
+	ops, err := kernels.Pick("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ids := vocabulary(t)
+	for _, hidden := range []float64{0, 0.001} {
+		s := tinySettings("ar")
+		s.Optimizer, s.AdamLR, s.HiddenLR, s.WeightDecay = "adamw", 0.01, hidden, 0
+		p := NewParams(s.Model(64, ids))
+		n := &Network{P: p, ops: ops, threads: 1}
+		_, adam := NewOptimizers(p, s, ops, 1)
+		for _, q := range p.All {
+			for j := range q.G {
+				q.W[j], q.G[j] = 1, 1
+			}
+		}
+		adam.Step(n, s.AdamLR, 1)
+		for _, q := range p.All {
+			want := 0.01
+			if q.Hidden && hidden > 0 {
+				want = hidden
+			}
+			if got := 1 - float64(q.W[0]); math.Abs(got-want) > 0.01*want {
+				t.Errorf("hidden_lr %g: %s moved by %g, want %g", hidden, q.Name, got, want)
+			}
+		}
+	}
+}

@@ -37,12 +37,15 @@ type Settings struct {
 	MicroTokens int     `json:"micro_tokens"` // clean tokens per micro-batch
 	NoisedShare float64 `json:"noised_share"` // tsc: noised rows per clean row
 
-	// Optimizer of the hidden matrices: "muon", or "adamw" at AdamLR. Muon's orthogonalisation
+	// Optimizer of the hidden matrices: "muon", or "adamw" at HiddenLR. Muon's orthogonalisation
 	// is a fixed price a step: a third of it at 73 M weights and 4,096 tokens.
-	Optimizer   string  `json:"optimizer"`
-	MuonLR      float64 `json:"muon_lr"` // hidden matrices; update RMS 0.2·lr as AdamW's
-	MuonBeta    float64 `json:"muon_beta"`
-	AdamLR      float64 `json:"adam_lr"` // embeddings and norms
+	Optimizer string  `json:"optimizer"`
+	MuonLR    float64 `json:"muon_lr"` // hidden matrices; update RMS 0.2·lr as AdamW's
+	MuonBeta  float64 `json:"muon_beta"`
+	AdamLR    float64 `json:"adam_lr"` // embeddings and norms
+	// HiddenLR is AdamW's rate for hidden matrices; 0: AdamLR. A checkpoint with a new
+	// vocabulary wants less here than its new rows want there.
+	HiddenLR    float64 `json:"hidden_lr,omitempty"`
 	WeightDecay float64 `json:"weight_decay"`
 	Clip        float64 `json:"clip"` // bound of the gradient's norm
 
@@ -167,6 +170,7 @@ func (s Settings) Validate() error {
 		{s.MaxMiddle > 0 && s.MaxMiddle <= s.Positions/2, "max_middle must be in 1..positions/2"},
 		{s.Optimizer == "muon" || s.Optimizer == "adamw", "optimizer must be muon or adamw"},
 		{s.MuonLR > 0 && s.AdamLR > 0 && s.Clip > 0, "learning rates and clip must be positive"},
+		{s.HiddenLR >= 0 && (s.HiddenLR == 0 || s.Optimizer == "adamw"), "hidden_lr must not be negative, and is for optimizer adamw"},
 		{s.MuonBeta >= 0 && s.MuonBeta < 1, "muon_beta must be in 0..1, below 1"},
 		{s.WeightDecay >= 0, "weight_decay must not be negative"},
 		{s.ARWeight >= 0 && s.EndWeight >= 0 && s.FillWeight >= 0, "weights must not be negative"},
