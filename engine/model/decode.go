@@ -21,6 +21,15 @@ func bytesOf(v []int8) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), len(v))
 }
 
+// readU8 reads n bytes of r into a slice of its own.
+func readU8(r io.Reader, n int64) ([]byte, error) {
+	v := make([]byte, n)
+	if _, err := io.ReadFull(r, v); err != nil {
+		return nil, cut(err)
+	}
+	return v, nil
+}
+
 // readI8 reads n bytes of r into a slice of its own, without a copy between.
 func readI8(r io.Reader, n int64) ([]int8, error) {
 	v := make([]int8, n)
@@ -30,7 +39,7 @@ func readI8(r io.Reader, n int64) ([]int8, error) {
 	return v, nil
 }
 
-// readFloats reads n elements of type t (not I8) of r as float32. buf is scratch, of
+// readFloats reads n elements of type t (a float) of r as float32. buf is scratch, of
 // chunk bytes. With strict a value that is not finite is an error.
 func readFloats(r io.Reader, t DType, n int64, buf []byte, strict bool) ([]float32, error) {
 	v := make([]float32, n)

@@ -14,6 +14,7 @@ const (
 	BF16                  // the upper half of a binary32
 	F16                   // IEEE binary16; read, never written
 	I8                    // two's complement, -127..127 in our models; with a scale per row
+	U8                    // codes and factors of matrices in 4 to 6 bits (Groups)
 )
 
 // String is the type's name in a safetensors header.
@@ -27,6 +28,8 @@ func (t DType) String() string {
 		return "F16"
 	case I8:
 		return "I8"
+	case U8:
+		return "U8"
 	}
 	return fmt.Sprintf("DType(%d)", uint8(t))
 }
@@ -38,7 +41,7 @@ func (t DType) Size() int {
 		return 4
 	case BF16, F16:
 		return 2
-	case I8:
+	case I8, U8:
 		return 1
 	}
 	return 0
@@ -55,6 +58,8 @@ func parseDType(name []byte) (DType, bool) {
 		return F16, true
 	case "I8":
 		return I8, true
+	case "U8":
+		return U8, true
 	}
 	return 0, false
 }

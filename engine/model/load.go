@@ -27,7 +27,8 @@ func LoadDir(dir string) (*Weights, error) {
 }
 
 // LoadFS reads the model directory at the root of fsys. Matrices stored as F32, BF16 or
-// F16 become F32, those stored as I8 stay I8 with their scales; vectors become F32.
+// F16 become F32, those stored as I8 stay I8 with their scales, those in less than 8 bits
+// ([Groups]) become I8; vectors become F32.
 //
 // The file is read once from front to back, straight into the slices of the result
 // (floats by way of a 64 KiB buffer), so that the peak is the decoded size and nothing
@@ -60,20 +61,29 @@ func LoadFS(fsys fs.FS) (*Weights, error) {
 // source is a tensor of the file with the slot that it fills.
 type source struct {
 	entry
-	slot  *slot
-	scale bool // the scales of slot's matrix, not the matrix
+	slot *slot
+	part part
 }
 
+// part says which of a matrix's tensors an entry is.
+type part uint8
+
+const (
+	values part = 1 << iota // or codes, of a matrix in less than 8 bits
+	scales
+	factors
+)
+
 func readWeights(r io.Reader, size int64, c Config) (*Weights, error) {
-	// One byte a parameter is the least that any of our types takes. This comes before
+	// Half a byte a parameter is the least that any of our types takes. This comes before
 	// anything is allocated that grows with the config's dimensions.
-	if least := c.parameters(); size < least {
-		return nil, fmt.Errorf("has %d bytes, config.json describes %d parameters: %s", size, least, hintDamaged)
+	if least := c.parameters() / 2; size < least {
+		return nil, fmt.Errorf("has %d bytes, config.json describes %d parameters: %s", size, c.parameters(), hintDamaged)
 	}
 	w := &Weights{Config: c, Layers: make([]Layer, c.NumLayers)}
 	slots := w.slots()
 	// 320 bytes an entry are thrice what a name of ours takes; the rest is for metadata.
-	sources, err := readSources(r, size, slots, min(maxHeader, 64<<10+320*2*int64(len(slots))))
+	sources, err := readSources(r, size, slots, min(maxHeader, 64<<10+320*3*int64(len(slots))))
 	if err != nil {
 		return nil, err
 	}
@@ -101,22 +111,21 @@ func readSources(r io.Reader, size int64, slots []slot, most int64) ([]source, e
 	for i := range slots {
 		index[slots[i].name] = i
 	}
-	weight, scale := make([]DType, len(slots)), make([]bool, len(slots)) // what was found
-	// All names are known and none comes twice, so these never outgrow twice the slots.
+	weight, found := make([]DType, len(slots)), make([]part, len(slots))
+	// All names are known and none comes twice, so these never outgrow thrice the slots.
 	entries := make([]entry, 0, len(slots))
 	var mismatch error // the header itself is sound, but not of this config
 	err = scanHeader(header, data, func(e entry) error {
-		i, isScale, err := match(slots, index, &e)
+		i, p, err := match(slots, index, &e)
 		if err != nil {
 			mismatch = err
 			return err
 		}
-		if isScale && scale[i] || !isScale && weight[i] != 0 {
+		if found[i]&p != 0 {
 			return fmt.Errorf("tensor %s: stands twice", shown(e.name))
 		}
-		if isScale {
-			scale[i] = true
-		} else {
+		found[i] |= p
+		if p == values {
 			weight[i] = e.dtype
 		}
 		entries = append(entries, e)
@@ -132,52 +141,69 @@ func readSources(r io.Reader, size int64, slots []slot, most int64) ([]source, e
 		return nil, fmt.Errorf("%w: %s", err, hintDamaged)
 	}
 	for i := range slots {
-		switch {
-		case weight[i] == 0:
+		want := map[DType]part{I8: values | scales, U8: values | scales | factors}[weight[i]]
+		if want == 0 {
+			want = values
+		}
+		if found[i]&values == 0 {
 			return nil, fmt.Errorf("tensor %q: missing: %s", slots[i].name, hintMismatch)
-		case weight[i] == I8 && !scale[i]:
-			return nil, fmt.Errorf("tensor %q: missing, though %q is I8: save the model again with seedling", slots[i].name+scaleSuffix, slots[i].name)
-		case weight[i] != I8 && scale[i]:
-			return nil, fmt.Errorf("tensor %q: scales of a matrix that is %s, not I8: save the model again with seedling", slots[i].name+scaleSuffix, weight[i])
+		}
+		for p, suffix := range map[part]string{scales: scaleSuffix, factors: factorSuffix} {
+			switch {
+			case want&p != 0 && found[i]&p == 0:
+				return nil, fmt.Errorf("tensor %q: missing, though %q is %s: save the model again with seedling", slots[i].name+suffix, slots[i].name, weight[i])
+			case want&p == 0 && found[i]&p != 0:
+				return nil, fmt.Errorf("tensor %q: belongs to no matrix that is %s: save the model again with seedling", slots[i].name+suffix, weight[i])
+			}
 		}
 	}
 	sources := make([]source, len(entries))
 	for k, e := range entries {
-		i, isScale, _ := match(slots, index, &e)
-		sources[k] = source{entry: e, slot: &slots[i], scale: isScale}
+		i, p, _ := match(slots, index, &e)
+		sources[k] = source{entry: e, slot: &slots[i], part: p}
 	}
 	return sources, nil
 }
 
 // match finds the slot of a tensor by its name, and compares shape and type.
-func match(slots []slot, index map[string]int, e *entry) (i int, isScale bool, err error) {
+func match(slots []slot, index map[string]int, e *entry) (i int, p part, err error) {
 	i, ok := index[string(e.name)]
-	if !ok && len(e.name) > len(scaleSuffix) {
-		base := len(e.name) - len(scaleSuffix)
-		if string(e.name[base:]) == scaleSuffix {
+	p = values
+	for suffix, of := range map[string]part{scaleSuffix: scales, factorSuffix: factors} {
+		if base := len(e.name) - len(suffix); !ok && base > 0 && string(e.name[base:]) == suffix {
 			i, ok = index[string(e.name[:base])]
-			isScale = ok && slots[i].mat != nil
-			ok = isScale
+			ok = ok && slots[i].mat != nil
+			p = of
 		}
 	}
 	if !ok {
-		return 0, false, fmt.Errorf("tensor %s: unknown in this architecture", shown(e.name))
+		return 0, 0, fmt.Errorf("tensor %s: unknown in this architecture", shown(e.name))
 	}
 	s := &slots[i]
 	want := s.dims()
-	if isScale {
+	switch {
+	case p == scales:
 		want = want[:1]
+	case p == factors:
+		want[1] = int64(rowGroups(s.cols))
+	case e.dtype == U8 && s.mat != nil && len(e.dims()) == 2:
+		if bitsOf(s.cols, e.dims()[1]) == 0 || s.cols < 8 {
+			return 0, 0, fmt.Errorf("tensor %s: shape %v is that of no [%d %d] in 4 to 6 bits a weight", shown(e.name), e.copyDims(), s.rows, s.cols)
+		}
+		want[1] = e.dims()[1]
 	}
 	if !slices.Equal(e.dims(), want) {
-		return 0, false, fmt.Errorf("tensor %s: shape %v, config.json asks for %v", shown(e.name), e.copyDims(), want)
+		return 0, 0, fmt.Errorf("tensor %s: shape %v, config.json asks for %v", shown(e.name), e.copyDims(), want)
 	}
-	if isScale && e.dtype != F32 {
-		return 0, false, fmt.Errorf("tensor %s: %s, scales must be F32", shown(e.name), e.dtype)
+	switch {
+	case p == scales && e.dtype != F32:
+		return 0, 0, fmt.Errorf("tensor %s: %s, scales must be F32", shown(e.name), e.dtype)
+	case p == factors && e.dtype != U8:
+		return 0, 0, fmt.Errorf("tensor %s: %s, factors must be U8", shown(e.name), e.dtype)
+	case s.vec != nil && (e.dtype == I8 || e.dtype == U8):
+		return 0, 0, fmt.Errorf("tensor %s: %s, a norm must be F32, BF16 or F16", shown(e.name), e.dtype)
 	}
-	if s.vec != nil && e.dtype == I8 {
-		return 0, false, fmt.Errorf("tensor %s: I8, a norm must be F32, BF16 or F16", shown(e.name))
-	}
-	return i, isScale, nil
+	return i, p, nil
 }
 
 // readHeader reads the length and the header of a file of size bytes, and says how many
@@ -206,7 +232,29 @@ func readHeader(r io.Reader, size, most int64) (header []byte, data int64, err e
 
 // read reads one tensor's data into its slot.
 func (s *source) read(r io.Reader, buf []byte) error {
-	if s.dtype == I8 {
+	m := s.slot.mat
+	switch {
+	case s.dtype == U8:
+		v, err := readU8(r, s.elements())
+		if err != nil {
+			return err
+		}
+		if m.Groups == nil {
+			m.Groups = &Groups{}
+		}
+		if s.part == factors {
+			m.Groups.Factor = v
+		} else {
+			m.Groups.Codes, m.Groups.Bits = v, bitsOf(s.slot.cols, s.dims()[1])
+		}
+		if m.Groups.Codes == nil || m.Groups.Factor == nil {
+			return nil
+		}
+		m.Rows, m.Cols = s.slot.rows, s.slot.cols
+		m.I8, err = m.Groups.expand(m.Rows, m.Cols)
+		m.Groups = nil // from here on it is an int8 matrix as any other
+		return err
+	case s.dtype == I8:
 		v, err := readI8(r, s.elements())
 		if err != nil {
 			return err
@@ -214,7 +262,7 @@ func (s *source) read(r io.Reader, buf []byte) error {
 		if i := lowest(v); i >= 0 {
 			return fmt.Errorf("value %d is -128, outside the symmetric range", i)
 		}
-		s.slot.mat.Rows, s.slot.mat.Cols, s.slot.mat.I8 = s.slot.rows, s.slot.cols, v
+		m.Rows, m.Cols, m.I8 = s.slot.rows, s.slot.cols, v
 		return nil
 	}
 	v, err := readFloats(r, s.dtype, s.elements(), buf, true)
@@ -222,13 +270,13 @@ func (s *source) read(r io.Reader, buf []byte) error {
 		return err
 	}
 	switch {
-	case s.scale:
-		s.slot.mat.Scale = v
+	case s.part == scales:
+		m.Scale = v
 		return checkScales(v)
 	case s.slot.vec != nil:
 		*s.slot.vec = v
 	default:
-		s.slot.mat.Rows, s.slot.mat.Cols, s.slot.mat.F32 = s.slot.rows, s.slot.cols, v
+		m.Rows, m.Cols, m.F32 = s.slot.rows, s.slot.cols, v
 	}
 	return nil
 }

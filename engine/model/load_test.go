@@ -150,7 +150,8 @@ func TestLoadRefuses(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for _, c := range []bad{
 		{"cut at the end", F32, func(c, w []byte) ([]byte, []byte) { return c, w[:len(w)-1] }, []string{WeightsFile, "leave the file", "again"}},
-		{"cut in the middle", F32, func(c, w []byte) ([]byte, []byte) { return c, w[:1500] }, []string{WeightsFile, "1504 parameters", "again"}},
+		{"cut in the middle", F32, func(c, w []byte) ([]byte, []byte) { return c, w[:1500] }, []string{WeightsFile, "1492 follow", "again"}},
+		{"cut to less than a model", F32, func(c, w []byte) ([]byte, []byte) { return c, w[:700] }, []string{WeightsFile, "1504 parameters", "again"}},
 		{"empty file", F32, func(c, w []byte) ([]byte, []byte) { return c, nil }, []string{WeightsFile, "0 bytes"}},
 		{"one byte more", F32, func(c, w []byte) ([]byte, []byte) { return c, append(w, 0) }, []string{WeightsFile, "last 1 bytes", "again"}},
 		{"a page, not a model", F32, func(c, w []byte) ([]byte, []byte) {

@@ -1,6 +1,10 @@
 package model
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // Quantize returns w with every matrix (embedding and head included) as int8: symmetric,
 // one scale per output row, scale = largest |value| of the row / 127, values divided by
@@ -18,6 +22,27 @@ func (w *Weights) Quantize() *Weights {
 		}
 	}
 	return &q
+}
+
+// QuantizeTo is Quantize with the matrices of the layers on the grid of bits (4..6; 8 is
+// Quantize), as [Groups] has it: the file then takes so many bits a weight, and 8 for each
+// [GroupSize] of them. Embedding and head stay int8. A matrix of less than 8 columns does, too.
+func (w *Weights) QuantizeTo(bits int) (*Weights, error) {
+	if bits == 8 {
+		return w.Quantize(), nil
+	}
+	if bits < MinBits || bits > MaxBits {
+		return nil, fmt.Errorf("%d bits a weight: 4, 5, 6 or 8 are stored", bits)
+	}
+	q := *w
+	q.Layers = slices.Clone(w.Layers)
+	for _, s := range q.slots() {
+		if s.mat != nil && s.mat != &q.Embed && s.mat != &q.Head && s.cols >= 8 {
+			floats := Matrix{Rows: s.rows, Cols: s.cols, F32: s.mat.floats()}
+			*s.mat = floats.group(bits)
+		}
+	}
+	return q.Quantize(), nil
 }
 
 func (m *Matrix) quantize() Matrix {

@@ -34,7 +34,9 @@ func (w *Weights) Save(dir string) error { return w.SaveAs(dir, w.DType()) }
 //
 //   - F32, BF16: every tensor in that type, BF16 rounded to nearest even. transformers
 //     loads such a directory as what Config.Architectures names. Matrices that are int8 are expanded.
-//   - I8: each matrix as I8 [out, in] with "<name>_scale" F32 [out], vectors as F32.
+//   - I8: each matrix as I8 [out, in] with "<name>_scale" F32 [out], vectors as F32. One
+//     that has [Groups] is stored as these instead: U8 [out, bytes a row], "<name>_factor"
+//     U8 [out, groups a row], "<name>_scale" as the others.
 //     Matrices that are float are quantized (see [Weights.Quantize]). Only seedling reads
 //     it: its model_type is "seedling_int8", which loads as that of the architecture again.
 //
@@ -83,6 +85,12 @@ func (w *Weights) encode(t DType) ([]Tensor, []byte, error) {
 		switch {
 		case s.vec != nil:
 			tensors = append(tensors, Tensor{Name: s.name, DType: floatType(t), Shape: []int{s.cols}, F32: *s.vec})
+		case t == I8 && s.mat.Groups != nil:
+			g := s.mat.Groups
+			tensors = append(tensors,
+				Tensor{Name: s.name, DType: U8, Shape: []int{s.rows, rowBytes(s.cols, g.Bits)}, U8: g.Codes},
+				Tensor{Name: s.name + factorSuffix, DType: U8, Shape: []int{s.rows, rowGroups(s.cols)}, U8: g.Factor},
+				Tensor{Name: s.name + scaleSuffix, DType: F32, Shape: []int{s.rows}, F32: s.mat.Scale})
 		case t == I8:
 			tensors = append(tensors,
 				Tensor{Name: s.name, DType: I8, Shape: []int{s.rows, s.cols}, I8: s.mat.I8},

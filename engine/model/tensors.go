@@ -12,7 +12,7 @@ import (
 )
 
 // Tensor is one tensor of a safetensors file that is no model: gradients, optimizer
-// states. Shape has 0 to 4 dimensions, none of them 0; exactly one of F32 and I8 is set,
+// states. Shape has 0 to 4 dimensions, none of them 0; exactly one of F32, I8 and U8 is set,
 // row-major, with as many values as the product of Shape.
 type Tensor struct {
 	Name  string
@@ -20,6 +20,7 @@ type Tensor struct {
 	Shape []int
 	F32   []float32
 	I8    []int8
+	U8    []byte
 }
 
 // ReadTensors reads a whole safetensors file: its tensors in the order of their names,
@@ -61,9 +62,12 @@ func readTensors(r io.Reader, size int64) ([]Tensor, map[string]string, error) {
 		for k, n := range e.dims() {
 			t.Shape[k] = int(n)
 		}
-		if e.dtype == I8 {
+		switch e.dtype {
+		case I8:
 			t.I8, err = readI8(r, e.elements())
-		} else {
+		case U8:
+			t.U8, err = readU8(r, e.elements())
+		default:
 			t.F32, err = readFloats(r, e.dtype, e.elements(), buf, false)
 		}
 		if err != nil {
@@ -135,9 +139,12 @@ func writeTensors(w io.Writer, tensors []Tensor, meta map[string]string) error {
 	}
 	buf := make([]byte, chunk)
 	for _, t := range order {
-		if t.DType == I8 {
+		switch t.DType {
+		case I8:
 			_, err = w.Write(bytesOf(t.I8))
-		} else {
+		case U8:
+			_, err = w.Write(t.U8)
+		default:
 			err = writeFloats(w, t.DType, t.F32, buf)
 		}
 		if err != nil {
@@ -209,16 +216,18 @@ func (t *Tensor) elements() (int64, error) {
 		}
 		n *= int64(d)
 	}
-	have, other := len(t.F32), len(t.I8)
+	have, other := len(t.F32), len(t.I8)+len(t.U8)
 	switch t.DType {
 	case I8:
-		have, other = other, have
+		have, other = len(t.I8), len(t.F32)+len(t.U8)
+	case U8:
+		have, other = len(t.U8), len(t.F32)+len(t.I8)
 	case F32, BF16:
 	default:
 		return 0, fmt.Errorf("%s is never written, use F32 or BF16", t.DType)
 	}
 	if len(t.Shape) > maxRank || int64(have) != n || other != 0 {
-		return 0, fmt.Errorf("%d F32 and %d I8 values do not make %s %v", len(t.F32), len(t.I8), t.DType, t.Shape)
+		return 0, fmt.Errorf("%d F32, %d I8 and %d U8 values do not make %s %v", len(t.F32), len(t.I8), len(t.U8), t.DType, t.Shape)
 	}
 	return n, nil
 }

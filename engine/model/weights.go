@@ -15,6 +15,7 @@ type Matrix struct {
 	F32        []float32
 	I8         []int8
 	Scale      []float32
+	Groups     *Groups // how I8 is stored; nil: as it is. Not kept when a file is read
 }
 
 // Layer holds the weights of one transformer block, named as Qwen3 does.
@@ -137,6 +138,9 @@ func (m *Matrix) check(rows, cols int) error {
 	}
 	if (m.F32 == nil) == (m.I8 == nil) {
 		return errors.New("exactly one of F32 and I8 must be set")
+	}
+	if g := m.Groups; g != nil && (m.I8 == nil || g.Bits < MinBits || g.Bits > MaxBits || len(g.Codes) != rows*rowBytes(cols, g.Bits) || len(g.Factor) != rows*rowGroups(cols)) {
+		return errors.New("the groups are not those of such a matrix")
 	}
 	if m.F32 != nil && len(m.F32) != rows*cols || m.I8 != nil && (len(m.I8) != rows*cols || len(m.Scale) != rows) {
 		return fmt.Errorf("%d F32, %d I8 and %d scales do not make [%d %d]", len(m.F32), len(m.I8), len(m.Scale), rows, cols)

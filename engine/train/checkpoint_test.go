@@ -130,7 +130,7 @@ func TestResumeFromDamage(t *testing.T) {
 		if _, err := New(s, opt); err == nil || !strings.Contains(err.Error(), checkpointPath(dir)) {
 			t.Errorf("%s: %v", c[1], err)
 		}
-		if err := Pack(dir, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), checkpointPath(dir)) {
+		if err := Pack(dir, t.TempDir(), 0, nil); err == nil || !strings.Contains(err.Error(), checkpointPath(dir)) {
 			t.Errorf("packing with %s: %v", c[1], err)
 		}
 	}

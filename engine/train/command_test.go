@@ -88,7 +88,7 @@ func TestJob(t *testing.T) {
 	if err := os.Rename(filepath.Join(out, "tokenizer.json"), filepath.Join(out, "gone")); err != nil {
 		t.Fatal(err)
 	}
-	if err := Pack(out, t.TempDir(), []byte("another")); err == nil || !strings.Contains(err.Error(), "tokenizer") {
+	if err := Pack(out, t.TempDir(), 0, []byte("another")); err == nil || !strings.Contains(err.Error(), "tokenizer") {
 		t.Errorf("packed with a tokenizer that is not the run's: %v", err)
 	}
 	if err := os.Rename(filepath.Join(out, "gone"), filepath.Join(out, "tokenizer.json")); err != nil {

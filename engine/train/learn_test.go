@@ -143,7 +143,7 @@ func fell(t *testing.T, stage string, l []Losses, k LossKind, bound float64) {
 func packed(t *testing.T, opt Options, tr *Trainer) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "model")
-	if err := Pack(opt.Out, dir, weights.TokenizerJSON); err != nil {
+	if err := Pack(opt.Out, dir, 0, weights.TokenizerJSON); err != nil {
 		t.Fatal(err)
 	}
 	w, err := model.LoadDir(dir)
@@ -194,10 +194,10 @@ func packed(t *testing.T, opt Options, tr *Trainer) {
 		t.Errorf("served at %.3f nats a token, trained to %.3f", served, trained)
 	}
 	// A model directory packs, too; what is neither is refused by name.
-	if err := Pack(dir, t.TempDir(), nil); err != nil {
+	if err := Pack(dir, t.TempDir(), 0, nil); err != nil {
 		t.Errorf("packing a model directory: %v", err)
 	}
-	if err := Pack(t.TempDir(), t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "--init") {
+	if err := Pack(t.TempDir(), t.TempDir(), 0, nil); err == nil || !strings.Contains(err.Error(), "--init") {
 		t.Errorf("packing an empty folder: %v", err)
 	}
 }

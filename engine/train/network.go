@@ -139,12 +139,12 @@ func (n *Network) gemm(m, cols, k int, a, b kernels.Mat, c []float32, acc bool) 
 
 // linear is y [r,out] = x [r,in] · Wᵀ.
 func (n *Network) linear(r int, x []float32, p *Param, y []float32, acc bool) {
-	n.gemm(r, p.Rows, p.Cols, kernels.Rows(x, p.Cols), kernels.Rows(p.W, p.Cols).T(), y, acc)
+	n.gemm(r, p.Rows, p.Cols, kernels.Rows(x, p.Cols), kernels.Rows(p.multiplied(), p.Cols).T(), y, acc)
 }
 
 // linearBack is dx [r,in] (+)= dy [r,out]·W and p.G += dyᵀ·x.
 func (n *Network) linearBack(r int, x []float32, p *Param, dy, dx []float32, acc bool) {
-	n.gemm(r, p.Cols, p.Rows, kernels.Rows(dy, p.Rows), kernels.Rows(p.W, p.Cols), dx, acc)
+	n.gemm(r, p.Cols, p.Rows, kernels.Rows(dy, p.Rows), kernels.Rows(p.multiplied(), p.Cols), dx, acc)
 	n.gemm(p.Rows, p.Cols, r, kernels.Rows(dy, p.Rows).T(), kernels.Rows(x, p.Cols), p.G, true)
 }
 

@@ -15,6 +15,8 @@ type Param struct {
 	Name       string
 	Rows, Cols int
 	W, G       []float32
+	// Rounded is W as it will be stored, if that is in few bits; nil: as it is (round.go).
+	Rounded []float32
 	// Hidden marks the matrices between hidden states, which Muon updates;
 	// embeddings and norms go to AdamW.
 	Hidden bool

@@ -88,6 +88,9 @@ func TestResumeIsExact(t *testing.T) {
 	for _, stage := range []string{"ar", "ar adamw", "tsc", "order", "onpolicy"} {
 		stage, optimizer, _ := strings.Cut(stage, " ")
 		s := tinySettings(stage)
+		if optimizer != "" {
+			s.WeightBits = 5 // what is rounded is no part of a checkpoint
+		}
 		s.Optimizer = cmp.Or(optimizer, s.Optimizer)
 		straight := start(t, s, tinyOptions(t, t.TempDir()))
 		want := lossesOf(t, straight, -1)

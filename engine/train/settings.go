@@ -47,7 +47,10 @@ type Settings struct {
 	// vocabulary wants less here than its new rows want there.
 	HiddenLR    float64 `json:"hidden_lr,omitempty"`
 	WeightDecay float64 `json:"weight_decay"`
-	Clip        float64 `json:"clip"` // bound of the gradient's norm
+	// WeightBits is in how many bits hidden matrices will be stored (model.Groups): 4 to 6,
+	// and they learn with that rounding; 0: in 8, which needs none.
+	WeightBits int     `json:"weight_bits,omitempty"`
+	Clip       float64 `json:"clip"` // bound of the gradient's norm
 
 	FIMShare   float64 `json:"fim_share"`   // share of documents with a suffix
 	TestShare  float64 `json:"test_share"`  // weight of test files beside others
@@ -172,6 +175,7 @@ func (s Settings) Validate() error {
 		{s.MuonLR > 0 && s.AdamLR > 0 && s.Clip > 0, "learning rates and clip must be positive"},
 		{s.HiddenLR >= 0 && (s.HiddenLR == 0 || s.Optimizer == "adamw"), "hidden_lr must not be negative, and is for optimizer adamw"},
 		{s.MuonBeta >= 0 && s.MuonBeta < 1, "muon_beta must be in 0..1, below 1"},
+		{s.WeightBits == 0 || s.WeightBits >= model.MinBits && s.WeightBits <= model.MaxBits, "weight_bits must be 4, 5 or 6, or 0 for 8"},
 		{s.WeightDecay >= 0, "weight_decay must not be negative"},
 		{s.ARWeight >= 0 && s.EndWeight >= 0 && s.FillWeight >= 0, "weights must not be negative"},
 		{s.EvalEvery > 0 && s.EvalTokens > 0, "eval_every and eval_tokens must be positive"},

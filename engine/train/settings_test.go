@@ -62,6 +62,8 @@ func TestSettingsValidate(t *testing.T) {
 		{"weights", func(s *Settings) { s.FillWeight = nan }},
 		{"weights", func(s *Settings) { s.ARWeight = -1 }},
 		{"weight_decay", func(s *Settings) { s.WeightDecay = -1 }},
+		{"weight_bits", func(s *Settings) { s.WeightBits = 3 }},
+		{"weight_bits", func(s *Settings) { s.WeightBits = 8 }},
 		{"hidden_lr", func(s *Settings) { s.Optimizer, s.HiddenLR = "adamw", -1 }},
 		{"hidden_lr", func(s *Settings) { s.Optimizer, s.HiddenLR = "muon", 0.001 }},
 	} {

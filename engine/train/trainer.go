@@ -131,6 +131,7 @@ func New(s Settings, opt Options) (*Trainer, error) {
 	}
 	t.st.Kernels = ops.Name()
 	t.st.Settings = s
+	t.net.round(s.WeightBits)
 	if t.data, err = NewSampler(opt.Train, opt.Tokenizer, opt.Tokens, s, opt.Spans, 1); err != nil {
 		return nil, err
 	}
@@ -272,6 +273,7 @@ func (t *Trainer) step() (Progress, error) {
 	rate := t.s.rate(t.st.Step)
 	t.muon.Step(t.net, t.s.MuonLR*rate, t.st.Step+1)
 	t.adam.Step(t.net, t.s.AdamLR*rate, t.st.Step+1)
+	t.net.round(t.s.WeightBits)
 	t.st.Step++
 	t.st.Tokens += int64(sum.Clean)
 	t.st.Rows += int64(sum.Rows)

@@ -63,6 +63,7 @@ func (i *modelImportCmd) Run(ctx context.Context) error {
 type modelPackCmd struct {
 	From string `arg:"" help:"Run folder of seedling train, or a model directory."`
 	To   string `arg:"" help:"Directory to write."`
+	Bits int    `placeholder:"N" help:"Store the layers in 4, 5, 6 or 8 bits a weight: a smaller file, the same memory and speed, worse answers unless the run learned with it; default: as the run did (weight_bits), else 8."`
 }
 
-func (p *modelPackCmd) Run() error { return train.Pack(p.From, p.To, weights.TokenizerJSON) }
+func (p *modelPackCmd) Run() error { return train.Pack(p.From, p.To, p.Bits, weights.TokenizerJSON) }

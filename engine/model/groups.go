@@ -1,0 +1,209 @@
+package model
+
+import (
+	"fmt"
+	"math"
+)
+
+// Matrices may be stored in 4 to 6 bits a weight. In memory they are int8 as all others:
+// groups only say which of the 255 values a weight may take. Of a row, in units of its
+// scale, weight i of group g is
+//
+//	sign(q)·(|q|·f / 2^(bits−1), rounded),  q = code − most,  most = 2^(bits−1) − 1
+//
+// with a code of bits bits for each weight and a factor f of a byte for each [GroupSize] of
+// them. So the kernels know nothing of it, and a product stays an exact sum of integers;
+// what is saved is the file. Rounding to so few values is no small thing for a small
+// model: one that was trained through it (train.Settings.WeightBits) loses least.
+const (
+	GroupSize = 64
+	MinBits   = 4
+	MaxBits   = 6
+
+	factorSuffix = "_factor"
+)
+
+// Groups is how a matrix is stored in less than 8 bits a weight.
+type Groups struct {
+	Bits   int
+	Codes  []byte  // [Rows, ceil(Cols·Bits/8)], least significant bit first
+	Factor []uint8 // [Rows, ceil(Cols/GroupSize)], not 0
+}
+
+// rowBytes is the number of bytes that a row's codes take.
+func rowBytes(cols, bits int) int { return (cols*bits + 7) / 8 }
+
+// rowGroups is the number of a row's groups.
+func rowGroups(cols int) int { return (cols + GroupSize - 1) / GroupSize }
+
+// shrink are the shares of a group's range that are tried for its factor: a few weights
+// that are cut off buy a finer step for all others.
+var shrink = [...]float64{1, 0.94, 0.88, 0.82, 0.76}
+
+// RoundRow writes row as int8 on the grid of bits (4..6) to dst and returns its scale.
+// codes and factor, of at least len(row) and a value for each group, are scratch, and hold
+// the codes and factors afterwards. Of the factors tried for a group it takes that of the
+// least squared error. A row of zeros has scale 0. The values must be finite.
+func RoundRow(dst []int8, codes, factor []uint8, row []float32, bits int) (scale float32) {
+	most := 1<<(bits-1) - 1
+	largest := float32(0)
+	for _, f := range row {
+		largest = max(largest, float32(math.Abs(float64(f))))
+	}
+	scale = float32(float64(largest) / 127)
+	if scale == 0 || 1/scale > math.MaxFloat32 { // zeros, or too small to be divided by
+		clear(dst)
+		for i := range row {
+			codes[i] = uint8(most)
+		}
+		for g := range rowGroups(len(row)) {
+			factor[g] = 1
+		}
+		return 0
+	}
+	inv := 1 / scale
+	for g := range rowGroups(len(row)) {
+		lo, hi := g*GroupSize, min((g+1)*GroupSize, len(row))
+		factor[g] = roundGroup(dst[lo:hi], codes[lo:hi], row[lo:hi], inv, most)
+	}
+	return scale
+}
+
+// roundGroup is RoundRow for one group.
+func roundGroup(dst []int8, codes []uint8, row []float32, inv float32, most int) uint8 {
+	top := float32(0)
+	for _, f := range row {
+		top = max(top, float32(math.Abs(float64(f*inv))))
+	}
+	unit := float64(most + 1) // of a factor's step
+	best, least, tried := 0, float32(math.MaxFloat32), 0
+	for _, s := range shrink {
+		f := int(math.Round(float64(top) * s / float64(most) * unit))
+		f = min(max(f, 1), largestFactor(most))
+		if f == tried {
+			continue
+		}
+		tried = f
+		sum, per := float32(0), float32(unit)/float32(f)*inv
+		for _, x := range row {
+			_, v := onGrid(x*per, f, most)
+			d := x*inv - float32(v)
+			sum += d * d
+		}
+		if sum < least {
+			best, least = f, sum
+		}
+	}
+	per := float32(unit) / float32(best) * inv
+	for i, x := range row {
+		q, v := onGrid(x*per, best, most)
+		codes[i], dst[i] = uint8(int(q)+most), int8(v)
+	}
+	return uint8(best)
+}
+
+// onGrid rounds x, in steps of a group, to its code q and the int8 value v.
+func onGrid(x float32, factor, most int) (q, v int32) {
+	m, a := int32(most), x
+	if x < 0 {
+		a = -x
+	}
+	q = m
+	if a < float32(most) {
+		q = int32(a + 0.5)
+	}
+	v = (q*int32(factor) + (m+1)/2) / (m + 1)
+	if x < 0 {
+		return -q, -v
+	}
+	return q, v
+}
+
+// largestFactor keeps every value of a group within ±127.
+func largestFactor(most int) int { return 127 * (most + 1) / most }
+
+// group is Quantize for one matrix that will be stored in bits a weight.
+func (m *Matrix) group(bits int) Matrix {
+	q := Matrix{Rows: m.Rows, Cols: m.Cols, I8: make([]int8, len(m.F32)), Scale: make([]float32, m.Rows)}
+	rb, rg := rowBytes(m.Cols, bits), rowGroups(m.Cols)
+	q.Groups = &Groups{Bits: bits, Codes: make([]byte, m.Rows*rb), Factor: make([]uint8, m.Rows*rg)}
+	codes := make([]uint8, m.Cols)
+	for r := range m.Rows {
+		at := r * m.Cols
+		q.Scale[r] = RoundRow(q.I8[at:at+m.Cols], codes, q.Groups.Factor[r*rg:(r+1)*rg], m.F32[at:at+m.Cols], bits)
+		pack(q.Groups.Codes[r*rb:(r+1)*rb], codes, bits)
+	}
+	return q
+}
+
+// pack writes codes of bits each, least significant bit first.
+func pack(dst []byte, codes []uint8, bits int) {
+	acc, have, at := uint32(0), 0, 0
+	for _, c := range codes {
+		acc |= uint32(c) << have
+		for have += bits; have >= 8; have -= 8 {
+			dst[at] = byte(acc)
+			acc >>= 8
+			at++
+		}
+	}
+	if have > 0 {
+		dst[at] = byte(acc)
+	}
+}
+
+// expand makes the int8 values of a matrix that was read.
+func (g *Groups) expand(rows, cols int) ([]int8, error) {
+	most := 1<<(g.Bits-1) - 1
+	// Values of a code at each factor: most of them few, all of them once.
+	table := make([]int8, 256<<g.Bits)
+	for f := range 256 {
+		for c := range 1 << g.Bits {
+			q := c - most
+			v := (max(q, -q)*f + (most+1)/2) / (most + 1)
+			if q < 0 {
+				v = -v
+			}
+			table[f<<g.Bits|c] = int8(min(max(v, -127), 127)) // of factors that are refused below
+		}
+	}
+	rb, rg := rowBytes(cols, g.Bits), rowGroups(cols)
+	out := make([]int8, rows*cols)
+	last := largestFactor(most)
+	for r := range rows {
+		codes, factor := g.Codes[r*rb:(r+1)*rb], g.Factor[r*rg:(r+1)*rg]
+		for i, f := range factor {
+			if f == 0 || int(f) > last {
+				return nil, fmt.Errorf("factor %d of row %d is %d, outside 1..%d", i, r, f, last)
+			}
+		}
+		row := out[r*cols : (r+1)*cols]
+		acc, have, at := uint32(0), 0, 0
+		for i := range row {
+			if have < g.Bits {
+				acc |= uint32(codes[at]) << have
+				have += 8
+				at++
+			}
+			c := int(acc & (1<<g.Bits - 1))
+			acc >>= g.Bits
+			have -= g.Bits
+			if c > 2*most {
+				return nil, fmt.Errorf("code %d of row %d is %d, outside 0..%d", i, r, c, 2*most)
+			}
+			row[i] = table[int(factor[i/GroupSize])<<g.Bits|c]
+		}
+	}
+	return out, nil
+}
+
+// bitsOf tells how many bits a code has in a row of cols whose codes take n bytes; 0: no
+// number that is stored. Rows are long enough that there is one answer (see [Weights.QuantizeTo]).
+func bitsOf(cols int, n int64) int {
+	for b := MinBits; b <= MaxBits; b++ {
+		if int64(rowBytes(cols, b)) == n {
+			return b
+		}
+	}
+	return 0
+}
