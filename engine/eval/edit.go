@@ -24,7 +24,7 @@ type Share struct {
 }
 
 func shareOf(k, n int) Share {
-	return Share{N: n, Share: float64(k) / float64(max(n, 1)), CI95: wilson(k, n)}
+	return Share{N: n, Share: float64(k) / float64(max(n, 1)), CI95: Wilson(k, n)}
 }
 
 // EditReport is the answer of `seedling eval edit`.

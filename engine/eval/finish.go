@@ -27,7 +27,7 @@ func (p *Proportion) add(yes bool) {
 }
 
 func (p *Proportion) close() {
-	p.P, p.CI95 = float64(p.K)/float64(max(p.N, 1)), wilson(p.K, p.N)
+	p.P, p.CI95 = float64(p.K)/float64(max(p.N, 1)), Wilson(p.K, p.N)
 }
 
 // FinishRow is what suggestions are like under one set of rules.

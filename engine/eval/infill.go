@@ -356,7 +356,7 @@ func (t *tally) calibration() []Shown {
 
 func (t *tally) score() *Score {
 	n := float64(t.n)
-	s := &Score{N: t.n, Exact: float64(t.exact) / n, CI95: wilson(t.exact, t.n), EditSimilarity: t.similarity / n, Parses: float64(t.parses) / n,
+	s := &Score{N: t.n, Exact: float64(t.exact) / n, CI95: Wilson(t.exact, t.n), EditSimilarity: t.similarity / n, Parses: float64(t.parses) / n,
 		Forwards: float64(t.forwards) / n, Empty: float64(t.empty) / n, MsP50: percentile(t.ms, 0.5)}
 	if t.candidates > t.n {
 		s.Candidates, s.Among = float64(t.candidates)/n, float64(t.among)/n
@@ -370,8 +370,8 @@ func (t *tally) score() *Score {
 	return s
 }
 
-// wilson is the 95 % interval of a share.
-func wilson(k, n int) [2]float64 {
+// Wilson is the 95 % interval of a share.
+func Wilson(k, n int) [2]float64 {
 	if n == 0 {
 		return [2]float64{}
 	}

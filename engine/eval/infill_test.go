@@ -186,12 +186,12 @@ func TestWilson(t *testing.T) {
 		k, n   int
 		lo, hi float64
 	}{{0, 10, 0, 0.2775328}, {5, 10, 0.2365931, 0.7634069}, {10, 10, 0.7224672, 1}, {50, 100, 0.4038315, 0.5961685}, {1, 1000, 0.0001765, 0.0056435}} {
-		got := wilson(c.k, c.n)
+		got := Wilson(c.k, c.n)
 		if math.Abs(got[0]-c.lo) > 2e-6 || math.Abs(got[1]-c.hi) > 2e-6 {
 			t.Errorf("%d of %d: %v, want %g to %g", c.k, c.n, got, c.lo, c.hi)
 		}
 	}
-	if wilson(0, 0) != [2]float64{} {
+	if Wilson(0, 0) != [2]float64{} {
 		t.Error("no cases have an interval")
 	}
 }

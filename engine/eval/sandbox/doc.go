@@ -11,7 +11,9 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
+	"os"
 	"time"
 )
 
@@ -27,6 +29,24 @@ type Limits struct {
 
 // Defaults are ample for a test of one function.
 var Defaults = Limits{Time: 5 * time.Second, Memory: 1 << 30, FileSize: 1 << 20}
+
+// Program is one to be run.
+type Program struct {
+	Dir    string // the only folder that it can write to; it starts there
+	Limits Limits
+	Argv   []string // the first an absolute path
+	Input  string
+	// Output takes what it writes to its standard output, up to the limits' FileSize; nil: the
+	// result does, with what it writes to its standard error.
+	Output *os.File
+}
+
+// Run runs a program (an absolute path, and its arguments) in dir, the only folder that it
+// can write to. The error is nil however the program ended, but ErrUnavailable where it was
+// not run.
+func Run(ctx context.Context, dir string, l Limits, argv ...string) (Result, error) {
+	return Program{Dir: dir, Limits: l, Argv: argv}.Run(ctx)
+}
 
 // Result of a run.
 type Result struct {

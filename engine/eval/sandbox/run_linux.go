@@ -48,19 +48,18 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// Run runs a program (an absolute path, and its arguments) in dir, the only folder that it
-// can write to. The error is nil however the program ended, but ErrUnavailable where it was
+// Run runs it. The error is nil however the program ended, but ErrUnavailable where it was
 // not run.
-func Run(ctx context.Context, dir string, l Limits, argv ...string) (Result, error) {
-	if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
+func (p Program) Run(ctx context.Context) (Result, error) {
+	if len(p.Argv) == 0 || !filepath.IsAbs(p.Argv[0]) {
 		return Result{}, errors.New("sandbox: the program must be an absolute path")
 	}
-	l = l.or(Defaults)
-	dir, err := filepath.Abs(dir)
+	l := p.Limits.or(Defaults)
+	dir, err := filepath.Abs(p.Dir)
 	if err != nil {
 		return Result{}, fmt.Errorf("sandbox: %w", err)
 	}
-	said, err := json.Marshal(order{l, dir, readable(argv[0]), argv})
+	said, err := json.Marshal(order{l, dir, readable(p.Argv[0]), p.Argv})
 	if err != nil {
 		return Result{}, fmt.Errorf("sandbox: %w", err)
 	}
@@ -70,6 +69,12 @@ func Run(ctx context.Context, dir string, l Limits, argv ...string) (Result, err
 	cmd := exec.CommandContext(until, "/proc/self/exe")
 	cmd.Args = []string{childName, string(said)}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
+	if p.Input != "" {
+		cmd.Stdin = strings.NewReader(p.Input)
+	}
+	if p.Output != nil {
+		cmd.Stdout = p.Output
+	}
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"}
 	cmd.WaitDelay = time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -116,6 +121,9 @@ func (l Limits) or(d Limits) Limits {
 // it is itself installed elsewhere, that place (PREFIX of PREFIX/bin/program).
 func readable(program string) []string {
 	read := []string{"/bin", "/lib", "/lib32", "/lib64", "/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"}
+	if java, err := filepath.Glob("/etc/java-*"); err == nil { // a JVM's own settings, on Debian
+		read = append(read, java...)
+	}
 	if real, err := filepath.EvalSymlinks(program); err == nil {
 		if prefix := filepath.Dir(filepath.Dir(real)); filepath.Base(filepath.Dir(real)) == "bin" && prefix != "/" {
 			read = append(read, prefix)

@@ -11,6 +11,4 @@ func Child() {}
 func Check(context.Context) error { return ErrUnavailable }
 
 // Run is ErrUnavailable.
-func Run(context.Context, string, Limits, ...string) (Result, error) {
-	return Result{}, ErrUnavailable
-}
+func (Program) Run(context.Context) (Result, error) { return Result{}, ErrUnavailable }

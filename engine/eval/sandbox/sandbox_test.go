@@ -54,6 +54,38 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// A program reads its input, and what it writes goes where it is wanted, apart from its errors
+// and bounded: an input that nobody reads holds up nothing.
+func TestInputAndOutput(t *testing.T) {
+	confined(t)
+	run := func(script, input string) (string, Result) {
+		t.Helper()
+		out, err := os.CreateTemp(t.TempDir(), "out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		r, err := Program{Dir: t.TempDir(), Argv: []string{"/bin/sh", "-c", script}, Input: input, Output: out}.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b), r
+	}
+	if out, r := run("cat; echo wrong >&2", "hello"); out != "hello" || !r.Passed || r.Output != "wrong\n" {
+		t.Errorf("%q, %+v", out, r)
+	}
+	if out, r := run("true", strings.Repeat("x", 1<<20)); out != "" || !r.Passed {
+		t.Errorf("%q, %+v", out, r)
+	}
+	if out, r := run("head -c 3000000 /dev/zero", ""); r.Passed || len(out) > int(Defaults.FileSize) {
+		t.Errorf("%d bytes written, %+v", len(out), r)
+	}
+}
+
 // A program does not do what it may not. Each line is something that a model's program
 // might do to the person who measures it.
 func TestConfines(t *testing.T) {

@@ -1,4 +1,4 @@
-package eval
+package benchmarks
 
 import (
 	"compress/gzip"
@@ -12,12 +12,32 @@ import (
 
 	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/engine/eval"
 	"github.com/seedling-lsp/seedling/engine/eval/sandbox"
 )
 
 func TestMain(m *testing.M) {
 	sandbox.Child()
 	os.Exit(m.Run())
+}
+
+var verify = eval.Named{Name: "verify", Mode: denoise.Verify}
+
+// confined skips where the kernel confines nothing (no tool that could be brought) and where
+// there is no Python, which fails under CI=true.
+func confined(t *testing.T) {
+	t.Helper()
+	if err := sandbox.Check(t.Context()); errors.Is(err, sandbox.ErrUnavailable) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := python(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
 }
 
 // ourProblems are problems of ours in the benchmark's form: a line, the end of one, a loop.
@@ -45,24 +65,14 @@ func (s byDocument) Generate(_ context.Context, r engine.Request) (engine.Result
 // that never end and none do not. A completion put together a space wrong would fail every
 // model alike, and nobody would know.
 func TestHumanEval(t *testing.T) {
-	if err := sandbox.Check(t.Context()); errors.Is(err, sandbox.ErrUnavailable) {
-		t.Skip(err) // of the kernel: no tool that could be brought
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := python(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	ask := func(answers ...string) Passed {
+	confined(t)
+	ask := func(answers ...string) Report {
 		t.Helper()
 		s := byDocument{}
 		for i, p := range ourProblems {
 			s[p.ID] = answers[i]
 		}
-		rep, err := HumanEval(t.Context(), s, "fake", ourProblems, Named{"verify", denoise.Verify}, 1, nil)
+		rep, err := HumanEval(t.Context(), Run{Generator: s, Model: "fake", Decode: verify, Seed: 1}, ourProblems)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,9 +98,9 @@ func TestHumanEval(t *testing.T) {
 	}
 }
 
-// TestProblems: files of the benchmark are read, packed or not; another file is refused
+// TestHumanEvalFile: files of the benchmark are read, packed or not; another file is refused
 // with its name and line.
-func TestProblems(t *testing.T) {
+func TestHumanEvalFile(t *testing.T) {
 	dir := t.TempDir()
 	plain, packed := filepath.Join(dir, "p.jsonl"), filepath.Join(dir, "p.jsonl.gz")
 	var text strings.Builder
@@ -113,12 +123,12 @@ func TestProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{plain, packed} {
-		all, err := Problems(path)
+		all, err := HumanEvalFile(path)
 		if err != nil || len(all) != len(ourProblems) || all[2] != ourProblems[2] {
 			t.Errorf("%s: %v, %v", path, all, err)
 		}
 	}
-	if some := DrawProblems(ourProblems, 2, 1); len(some) != 2 || some[0] == some[1] {
+	if some := Draw(ourProblems, 2, 1); len(some) != 2 || some[0] == some[1] {
 		t.Errorf("two drawn: %v", some)
 	}
 	bad := filepath.Join(dir, "bad.jsonl")
@@ -126,14 +136,14 @@ func TestProblems(t *testing.T) {
 		if err := os.WriteFile(bad, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Problems(bad); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "bad.jsonl") {
+		if _, err := HumanEvalFile(bad); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "bad.jsonl") {
 			t.Errorf("%.20q: %v, want %q", content, err, want)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "torn.gz"), []byte("no gzip"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Problems(filepath.Join(dir, "torn.gz")); err == nil {
+	if _, err := HumanEvalFile(filepath.Join(dir, "torn.gz")); err == nil {
 		t.Error("a torn archive is read")
 	}
 }
