@@ -94,7 +94,7 @@ func (c *Commands) bench(ctx context.Context, script replay.Script, keys int, mo
 		}
 	}
 	// The engine is idle: nobody else uses its backend while the passes are timed.
-	if err := eval.BenchForward(ctx, m.device, m.weights.Config, &rep); err != nil {
+	if err := eval.BenchForward(ctx, m.device, m.config, &rep); err != nil {
 		return nil, err
 	}
 	if err := eval.BenchLines(ctx, e, &rep); err != nil {

@@ -28,7 +28,7 @@ func (v *demoCmd) Run(ctx context.Context, c *Commands) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Seedling, model %s (%.1f M weights), kernels %s on %d threads; nothing leaves this machine.\n", m.name, float64(m.weights.Parameters())/1e6, m.device.Info().Kernels, m.device.Info().Threads)
+	fmt.Printf("Seedling, model %s (%.1f M weights), kernels %s on %d threads; nothing leaves this machine.\n", m.name, float64(m.parameters)/1e6, m.device.Info().Kernels, m.device.Info().Threads)
 	server := lsp.Options{Generator: e, Logger: log, Level: &level, Version: c.version(), Model: m.name}
 	if v.Web {
 		return web.Run(ctx, web.Options{Server: server, Port: v.Port, Up: func(url string) {

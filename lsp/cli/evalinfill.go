@@ -51,7 +51,7 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *Commands) error {
 		set.Indexed, set.Context = files, v.Context
 	}
 	bar := progress(len(cases), "cases")
-	if len(v.Decode) == 0 && m.weights.Config.Seedling.Plain {
+	if len(v.Decode) == 0 && m.config.Seedling.Plain {
 		v.Decode = []string{"causal"} // a plain model has no other
 	}
 	set.Decode = v.Decode
@@ -76,7 +76,7 @@ func (v *evalInfillCmd) Run(ctx context.Context, c *Commands) error {
 
 // engine is one that remembers as the flags say.
 func (v *evalInfillCmd) engine(m *loaded) *engine.Engine {
-	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device,
+	return engine.New(engine.Model{Name: m.name, Config: m.config, Tokenizer: m.tok}, m.device,
 		engine.Options{Settings: denoise.Settings{Threshold: v.Threshold}, MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 }
 
@@ -105,7 +105,7 @@ func (v *evalInfillCmd) peer(ctx context.Context, c *Commands, name string, case
 	}
 	e := v.engine(m)
 	defer e.Close()
-	if m.weights.Config.Seedling.Plain {
+	if m.config.Seedling.Plain {
 		set.Decode = []string{"causal"} // it has no other
 	}
 	return eval.Infill(ctx, e, m.name, cases, set, v.Seed, done)

@@ -20,7 +20,7 @@ func (v *evalPplCmd) Run(ctx context.Context, c *Commands) error {
 	}
 	defer m.device.Close()
 	bar := progress(v.Cases, "files")
-	rep, err := eval.Ppl(ctx, m.device, m.weights.Config, m.tok, m.name, files, v.Cases, 1024, v.Seed, func(n int) { bar.Set(n) })
+	rep, err := eval.Ppl(ctx, m.device, m.config, m.tok, m.name, files, v.Cases, 1024, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (v *evalMemoryCmd) Run(ctx context.Context, c *Commands) error {
 	}
 	defer m.device.Close()
 	bar := progress(v.Cases, "places")
-	rep, err := eval.Memory(ctx, m.device, m.weights.Config, m.tok, m.name, files, v.Cases, v.Seed, func(n int) { bar.Set(n) })
+	rep, err := eval.Memory(ctx, m.device, m.config, m.tok, m.name, files, v.Cases, v.Seed, func(n int) { bar.Set(n) })
 	bar.Finish()
 	if err != nil {
 		return err

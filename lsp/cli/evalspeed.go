@@ -36,10 +36,10 @@ func (v *evalSpeedCmd) Run(ctx context.Context, c *Commands) error {
 	if err != nil {
 		return err
 	}
-	if m.weights.Config.Seedling.Plain {
+	if m.config.Seedling.Plain {
 		return errors.New("this model knows only causal decoding, which has one speed: train it first (seedling train --stage tsc)")
 	}
-	e := engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, engine.Options{MemoryTokens: map[string]int{"none": -1}[v.Memory]})
+	e := engine.New(engine.Model{Name: m.name, Config: m.config, Tokenizer: m.tok}, m.device, engine.Options{MemoryTokens: map[string]int{"none": -1}[v.Memory]})
 	defer e.Close()
 	set := eval.Setup{}
 	if v.Memory == "folder" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 
 	"github.com/seedling-lsp/seedling/cuda"
 	"github.com/seedling-lsp/seedling/cuda/driver"
@@ -17,10 +18,14 @@ import (
 
 // loaded is a model with its backend.
 type loaded struct {
-	name    string
-	weights *model.Weights
-	tok     *tokenizer.Tokenizer
-	device  device
+	name       string
+	config     model.Config
+	parameters int
+	tok        *tokenizer.Tokenizer
+	device     device
+	// again is what a card's backend needs to go on without the card; nil on the CPU, whose
+	// kernels have a copy of their own: the weights are not kept twice.
+	again *model.Weights
 }
 
 // device is a backend that says what it is.
@@ -73,7 +78,14 @@ func (c *Commands) load() (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
-	return &loaded{name, w, tok, b}, nil
+	m := &loaded{name: name, config: w.Config, parameters: w.Parameters(), tok: tok, device: b}
+	if b.Info().Name != "cpu" { // a card can be lost at any time
+		m.again = w
+		return m, nil
+	}
+	w = nil
+	debug.FreeOSMemory() // or the collector keeps the model's size for a while
+	return m, nil
 }
 
 // engine starts the engine on the model. Close it.
@@ -83,15 +95,15 @@ func (c *Commands) engine() (*engine.Engine, *loaded, error) {
 		return nil, nil, err
 	}
 	var opt engine.Options
-	if m.device.Info().Name != "cpu" { // a card can be lost at any time
+	if m.again != nil {
 		opt.Report = func(err error) {
 			fmt.Fprintf(os.Stderr, "seedling: computing on the CPU from here on: %v\n", err)
 		}
 		opt.Fallback = func() (backend.Backend, error) {
-			return cpu.New(m.weights, cpu.Options{Threads: c.threads()})
+			return cpu.New(m.again, cpu.Options{Threads: c.threads()})
 		}
 	}
-	return engine.New(engine.Model{Name: m.name, Config: m.weights.Config, Tokenizer: m.tok}, m.device, opt), m, nil
+	return engine.New(engine.Model{Name: m.name, Config: m.config, Tokenizer: m.tok}, m.device, opt), m, nil
 }
 
 // running is an engine with its model.

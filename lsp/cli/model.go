@@ -47,7 +47,7 @@ func (v *modelVerifyCmd) Run(ctx context.Context, c *Commands) error {
 	if _, err := e.Generate(ctx, engine.Request{Document: "verify", Prefix: "func main() {\n\t", MaxTokens: 8, Priority: engine.Invoked}); err != nil {
 		return fmt.Errorf("model %s does not run: %w", m.name, err)
 	}
-	fmt.Printf("%s: sound, %.1f M weights, %d tokens\n", m.name, float64(m.weights.Parameters())/1e6, m.tok.Size())
+	fmt.Printf("%s: sound, %.1f M weights, %d tokens\n", m.name, float64(m.parameters)/1e6, m.tok.Size())
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (v *serveCmd) Run(ctx context.Context, c *Commands) error {
 		if err != nil {
 			return err
 		}
-		opt := serve.Options{Generator: r, Logger: log, Model: r.name, Positions: r.weights.Config.MaxPositions, Version: c.version(), Token: v.Token, Exposed: exposed}
+		opt := serve.Options{Generator: r, Logger: log, Model: r.name, Positions: r.config.MaxPositions, Version: c.version(), Token: v.Token, Exposed: exposed}
 		for _, m := range eval.Modes {
 			if m.Name == v.Decode {
 				opt.Decode = m.Mode
