@@ -28,3 +28,19 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkExpand is what a start waits for beyond reading: a matrix of 5 bits made int8.
+// BenchmarkLoad/I8 has bytes that need no work.
+func BenchmarkExpand(b *testing.B) {
+	m := Matrix{Rows: 1536, Cols: 576, F32: make([]float32, 1536*576)}
+	for i := range m.F32 {
+		m.F32[i] = float32(i%251)/125 - 1
+	}
+	q := m.group(5)
+	b.SetBytes(int64(len(m.F32)))
+	for b.Loop() {
+		if _, err := q.Groups.expand(m.Rows, m.Cols); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

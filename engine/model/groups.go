@@ -1,8 +1,11 @@
 package model
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
 )
 
 // Matrices may be stored in 4 to 6 bits a weight. In memory they are int8 as all others:
@@ -152,49 +155,73 @@ func pack(dst []byte, codes []uint8, bits int) {
 	}
 }
 
-// expand makes the int8 values of a matrix that was read.
+// expand makes the int8 values of a matrix that was read. A server waits for it when it
+// starts, so it goes over eight codes at a time, and over rows on all processors.
 func (g *Groups) expand(rows, cols int) ([]int8, error) {
 	most := 1<<(g.Bits-1) - 1
-	// Values of a code at each factor: most of them few, all of them once.
-	table := make([]int8, 256<<g.Bits)
-	for f := range 256 {
-		for c := range 1 << g.Bits {
-			q := c - most
-			v := (max(q, -q)*f + (most+1)/2) / (most + 1)
-			if q < 0 {
+	last := largestFactor(most)
+	for i, f := range g.Factor {
+		if f == 0 || int(f) > last {
+			return nil, fmt.Errorf("factor %d of row %d is %d, outside 1..%d", i%rowGroups(cols), i/rowGroups(cols), f, last)
+		}
+	}
+	// The values of all codes at each factor. The code above the largest stands for none.
+	table := make([][1 << MaxBits]int8, last+1)
+	for f := range table {
+		for c := range 2*most + 1 {
+			v := (max(c-most, most-c)*f + (most+1)/2) / (most + 1)
+			if c < most {
 				v = -v
 			}
-			table[f<<g.Bits|c] = int8(min(max(v, -127), 127)) // of factors that are refused below
+			table[f][c] = int8(v)
 		}
+		table[f][2*most+1] = -128
 	}
-	rb, rg := rowBytes(cols, g.Bits), rowGroups(cols)
 	out := make([]int8, rows*cols)
-	last := largestFactor(most)
-	for r := range rows {
-		codes, factor := g.Codes[r*rb:(r+1)*rb], g.Factor[r*rg:(r+1)*rg]
-		for i, f := range factor {
-			if f == 0 || int(f) > last {
-				return nil, fmt.Errorf("factor %d of row %d is %d, outside 1..%d", i, r, f, last)
+	parts := min(runtime.GOMAXPROCS(0), 1+rows*cols>>18)
+	var all sync.WaitGroup
+	for w := range parts {
+		all.Go(func() {
+			rb, rg := rowBytes(cols, g.Bits), rowGroups(cols)
+			for r := rows * w / parts; r < rows*(w+1)/parts; r++ {
+				g.expandRow(out[r*cols:(r+1)*cols], g.Codes[r*rb:(r+1)*rb], g.Factor[r*rg:(r+1)*rg], table)
 			}
-		}
-		row := out[r*cols : (r+1)*cols]
-		acc, have, at := uint32(0), 0, 0
-		for i := range row {
-			if have < g.Bits {
-				acc |= uint32(codes[at]) << have
-				have += 8
-				at++
-			}
-			c := int(acc & (1<<g.Bits - 1))
-			acc >>= g.Bits
-			have -= g.Bits
-			if c > 2*most {
-				return nil, fmt.Errorf("code %d of row %d is %d, outside 0..%d", i, r, c, 2*most)
-			}
-			row[i] = table[int(factor[i/GroupSize])<<g.Bits|c]
-		}
+		})
+	}
+	all.Wait()
+	if i := lowest(out); i >= 0 {
+		return nil, fmt.Errorf("code %d of row %d is %d, outside 0..%d", i%cols, i/cols, 2*most+1, 2*most)
 	}
 	return out, nil
+}
+
+// expandRow is expand for one row.
+func (g *Groups) expandRow(row []int8, codes []byte, factor []uint8, table [][1 << MaxBits]int8) {
+	bits, mask := uint(g.Bits), uint64(1)<<g.Bits-1
+	for i := 0; i < len(row); i += 8 { // groups are whole eights
+		values := &table[factor[i/GroupSize]]
+		var acc uint64
+		if len(codes) >= 8 {
+			acc = binary.LittleEndian.Uint64(codes)
+		} else {
+			var eight [8]byte
+			copy(eight[:], codes)
+			acc = binary.LittleEndian.Uint64(eight[:])
+		}
+		if i+8 <= len(row) {
+			codes = codes[g.Bits:]
+			dst := row[i : i+8 : i+8]
+			for k := range dst {
+				dst[k] = values[acc&mask&(1<<MaxBits-1)]
+				acc >>= bits
+			}
+			continue
+		}
+		for k := range row[i:] {
+			row[i+k] = values[acc&mask&(1<<MaxBits-1)]
+			acc >>= bits
+		}
+	}
 }
 
 // bitsOf tells how many bits a code has in a row of cols whose codes take n bytes; 0: no

@@ -5,17 +5,29 @@
 // A panel is [kpad/KSTEP][NR][KSTEP] weights, zero beyond rows and cols; panels are
 // 64-byte aligned as a whole, activation rows are not.
 static void FN(pack)(const sl_matrix *w, sl_packed *p) {
-  FN(wtype) *data = p->data;
-  for (int r = 0; r < p->panels * NR; r++) {
-    FN(wtype) *panel = data + (long)(r / NR) * NR * p->kpad;
-    int32_t sum = 0;
-    for (int k = 0; k < p->kpad; k++) {
-      int8_t v = r < w->rows && k < w->cols ? w->w[(long)r * w->cols + k] : 0;
-      panel[(long)(k / KSTEP) * NR * KSTEP + (r % NR) * KSTEP + k % KSTEP] = v;
-      sum += v;
+  FN(wtype) *out = p->data; // written from front to back: a server waits for this when it starts
+  const int whole = w->cols / KSTEP * KSTEP;
+  for (int first = 0; first < p->panels * NR; first += NR) {
+    const int rows = w->rows - first < NR ? w->rows - first : NR;
+    const int8_t *from = w->w + (long)first * w->cols;
+    for (int k = 0; k < p->kpad; k += KSTEP) {
+      const int steps = k < whole ? KSTEP : w->cols - k;
+      for (int r = 0; r < rows; r++, out += KSTEP) {
+        const int8_t *v = from + (long)r * w->cols + k;
+        if (steps == KSTEP)
+          for (int i = 0; i < KSTEP; i++) out[i] = v[i];
+        else
+          for (int i = 0; i < KSTEP; i++) out[i] = i < steps ? v[i] : 0;
+      }
+      for (int i = 0; i < (NR - rows) * KSTEP; i++) *out++ = 0;
     }
-    p->sum[r] = sum;
-    p->scale[r] = r < w->rows ? w->scale[r] : 0;
+    for (int r = 0; r < NR; r++) {
+      const int8_t *v = from + (long)r * w->cols;
+      int32_t sum = 0;
+      for (int k = 0; r < rows && k < w->cols; k++) sum += v[k];
+      p->sum[first + r] = sum;
+      p->scale[first + r] = r < rows ? w->scale[first + r] : 0;
+    }
   }
 }
 
