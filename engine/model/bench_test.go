@@ -44,3 +44,16 @@ func BenchmarkExpand(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRound is what a trainer with weight_bits does to every weight after each step.
+func BenchmarkRound(b *testing.B) {
+	row := make([]float32, 576)
+	for i := range row {
+		row[i] = float32(i*i%251)/125 - 1
+	}
+	dst, codes, factor := make([]int8, 576), make([]uint8, 576), make([]uint8, 9)
+	b.SetBytes(576)
+	for b.Loop() {
+		RoundRow(dst, codes, factor, row, 5)
+	}
+}

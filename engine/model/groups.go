@@ -39,14 +39,15 @@ func rowBytes(cols, bits int) int { return (cols*bits + 7) / 8 }
 // rowGroups is the number of a row's groups.
 func rowGroups(cols int) int { return (cols + GroupSize - 1) / GroupSize }
 
-// shrink are the shares of a group's range that are tried for its factor: a few weights
-// that are cut off buy a finer step for all others.
-var shrink = [...]float64{1, 0.94, 0.88, 0.82, 0.76}
+// reach is the share of a group's range that its codes reach to: the largest weights are cut
+// off a little and buy a finer step for all others. Of normal weights these lose least; a
+// search for each group's own brought no more than 2 % of what is lost in 4 bits, less in 5,
+// nothing in 6, and took five times the time.
+var reach = [...]float64{4: 0.92, 5: 0.96, 6: 1}
 
 // RoundRow writes row as int8 on the grid of bits (4..6) to dst and returns its scale.
-// codes and factor, of at least len(row) and a value for each group, are scratch, and hold
-// the codes and factors afterwards. Of the factors tried for a group it takes that of the
-// least squared error. A row of zeros has scale 0. The values must be finite.
+// codes and factor, of at least len(row) and a value for each group, come to hold the codes
+// and factors. A row of zeros has scale 0. The values must be finite.
 func RoundRow(dst []int8, codes, factor []uint8, row []float32, bits int) (scale float32) {
 	most := 1<<(bits-1) - 1
 	largest := float32(0)
@@ -67,59 +68,33 @@ func RoundRow(dst []int8, codes, factor []uint8, row []float32, bits int) (scale
 	inv := 1 / scale
 	for g := range rowGroups(len(row)) {
 		lo, hi := g*GroupSize, min((g+1)*GroupSize, len(row))
-		factor[g] = roundGroup(dst[lo:hi], codes[lo:hi], row[lo:hi], inv, most)
+		factor[g] = roundGroup(dst[lo:hi], codes[lo:hi], row[lo:hi], inv, bits)
 	}
 	return scale
 }
 
-// roundGroup is RoundRow for one group.
-func roundGroup(dst []int8, codes []uint8, row []float32, inv float32, most int) uint8 {
+// roundGroup is RoundRow for one group. A trainer runs it over all its weights after every
+// step: hence no calls, and shifts where the format has quotients.
+func roundGroup(dst []int8, codes []uint8, row []float32, inv float32, bits int) uint8 {
+	most := 1<<(bits-1) - 1
+	shift, half, end := uint(bits-1), int32(1)<<(bits-2), float32(most)
 	top := float32(0)
 	for _, f := range row {
 		top = max(top, float32(math.Abs(float64(f*inv))))
 	}
-	unit := float64(most + 1) // of a factor's step
-	best, least, tried := 0, float32(math.MaxFloat32), 0
-	for _, s := range shrink {
-		f := int(math.Round(float64(top) * s / float64(most) * unit))
-		f = min(max(f, 1), largestFactor(most))
-		if f == tried {
-			continue
-		}
-		tried = f
-		sum, per := float32(0), float32(unit)/float32(f)*inv
-		for _, x := range row {
-			_, v := onGrid(x*per, f, most)
-			d := x*inv - float32(v)
-			sum += d * d
-		}
-		if sum < least {
-			best, least = f, sum
-		}
-	}
-	per := float32(unit) / float32(best) * inv
+	f := int32(float64(top)*reach[bits]*float64(most+1)/float64(most) + 0.5)
+	f = min(max(f, 1), int32(largestFactor(most)))
+	per := float32(most+1) / float32(f) * inv
 	for i, x := range row {
-		q, v := onGrid(x*per, best, most)
-		codes[i], dst[i] = uint8(int(q)+most), int8(v)
+		a := float32(math.Abs(float64(x)))
+		q := int32(min(a*per+0.5, end))
+		v := (q*f + half) >> shift
+		if x < 0 {
+			q, v = -q, -v
+		}
+		codes[i], dst[i] = uint8(q+int32(most)), int8(v)
 	}
-	return uint8(best)
-}
-
-// onGrid rounds x, in steps of a group, to its code q and the int8 value v.
-func onGrid(x float32, factor, most int) (q, v int32) {
-	m, a := int32(most), x
-	if x < 0 {
-		a = -x
-	}
-	q = m
-	if a < float32(most) {
-		q = int32(a + 0.5)
-	}
-	v = (q*int32(factor) + (m+1)/2) / (m + 1)
-	if x < 0 {
-		return -q, -v
-	}
-	return q, v
+	return uint8(f)
 }
 
 // largestFactor keeps every value of a group within ±127.
