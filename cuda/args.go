@@ -3,45 +3,68 @@ package cuda
 import (
 	"bytes"
 	"encoding/binary"
+	"unsafe"
 
 	"github.com/seedling-lsp/seedling/cuda/driver"
 )
 
-// The structs that the kernels take, field by field as kernels/*.cu declares them.
+// The structs that the kernels take, field by field as kernels/ declares them.
+
+type headerArg struct {
+	Rows, Asked, _, _ int32
+}
 
 type rowArg struct {
-	Token, Pos, Slot, Canvas  int32
+	Token, Pos, Page, Canvas  int32
 	Context, Canvas0, Canvas1 int32
-	Target                    int32
+	Target, Ask               int32
+	_, _, _                   int32
 }
 
 type itemArg struct {
-	Row0, P0, P1, Slot, Context, Canvas0, Canvas1, _ int32
+	Row0, P0, P1, Table, Context, Canvas0, Canvas1 int32
+	T0, T1, Part, Parts, First                     int32
+}
+
+type xArg struct {
+	Data, Scale driver.Ptr
+	Stride, _   int32
 }
 
 type gemmArg struct {
-	X, W, Parts, Counts, Squares, Info, Pick          driver.Ptr
-	Rows, KTiles, Tiles, Group, Splits, Stride, Width int32
-	Eps                                               float32
+	X                                            xArg
+	W, Scale, Parts, Counts, Squares, Info, Head driver.Ptr
+	Steps, Tiles, Group, Splits, Stride, Width   int32
+	Eps                                          float32
+	_                                            int32
 }
 
 type qkvArg struct {
-	G                                   gemmArg
-	Q, K, V, CanvasK, CanvasV           driver.Ptr
-	QNorm, KNorm, Rope                  driver.Ptr
-	Heads, KV, HD, Padded, Positions, _ int32
+	G                         gemmArg
+	Q, K, V, CanvasK, CanvasV driver.Ptr
+	QNorm, KNorm, Rope        driver.Ptr
+	Page                      int64
+	Heads, KV, HD, Padded     int32
+}
+
+type streamArg struct {
+	Y       driver.Ptr
+	Copy    xArg
+	Squares driver.Ptr
+	N, _    int32
 }
 
 type residualArg struct {
-	G                gemmArg
-	Y, Copy, Squares driver.Ptr
-	N, _             int32
+	G  gemmArg
+	To streamArg
 }
 
-type swigluArg struct {
-	G          gemmArg
-	H          driver.Ptr
-	HStride, _ int32
+type mlpArg struct {
+	Up, Down      gemmArg
+	H             xArg
+	To            streamArg
+	Ticket, Ready driver.Ptr
+	Blocks, _     int32
 }
 
 type headArg struct {
@@ -51,19 +74,24 @@ type headArg struct {
 }
 
 type answerArg struct {
-	Best, IDs, Target, Out driver.Ptr
-	Tiles, Asked           int32
+	Best, IDs, Target, Out, Head driver.Ptr
+	Tiles, _                     int32
 }
 
 type embedArg struct {
-	Table, Info, Y, Copy, Squares driver.Ptr
-	N, Width, Stride, Mark        int32
+	Table, Info, Head      driver.Ptr
+	To                     streamArg
+	Width, Stride, Mark, _ int32
 }
 
 type attentionArg struct {
-	Q, K, V, CanvasK, CanvasV, Info, Items, Out driver.Ptr
-	Heads, KV, HD, Positions, OStride           int32
-	Scale                                       float32
+	Q, K, V, CanvasK, CanvasV, Info, Items, Pages driver.Ptr
+	Out                                           xArg
+	Parts, Counts                                 driver.Ptr
+	Page                                          int64
+	Heads, KV, HD, HStride                        int32
+	Scale                                         float32
+	_                                             int32
 }
 
 // encode is v as device memory holds it.
@@ -71,4 +99,12 @@ func encode(v any) []byte {
 	var b bytes.Buffer
 	binary.Write(&b, binary.LittleEndian, v) // of fixed size: it cannot fail
 	return b.Bytes()
+}
+
+// raw is s as memory holds it: cards and the processors they stand beside are little-endian.
+func raw[T any](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
 }

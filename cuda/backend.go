@@ -16,6 +16,12 @@ type Options struct {
 	Sequences int // 0: 8
 	Rows      int // a pass; 0: 512
 	Splits    int // parts of each product's k; 0: by the card's size
+	Parts     int // parts of attention's keys; 0: by the card's size and the context's
+	// FP8 holds weights as e4m3 with a scale an output feature, and rounds what products
+	// read to e4m3, too. It halves what a pass reads; it wants compute capability 9.0.
+	FP8 bool
+	// Plain launches kernel by kernel where the driver could take a pass as a graph.
+	Plain bool
 }
 
 // Backend is a card's backend.Backend.
@@ -32,7 +38,14 @@ type Backend struct {
 	limits   backend.Limits
 	info     backend.Info
 	held     *backend.Sequences
-	disorder bool // a pass failed: counters may not be zero
+	pages    *pager
+	programs map[shapeKey]*program
+	plain    bool
+
+	disorder  bool     // a pass failed: counters may not be zero
+	forbidden []uint32 // what the device holds; nil: unknown
+	stage     []byte   // reused
+	host      []byte
 }
 
 var (
@@ -45,10 +58,13 @@ var (
 // ErrMemory is wrapped by New's error when the plan does not fit on the card.
 var ErrMemory = errors.New("not enough device memory")
 
+// ErrUnfit is wrapped by New's error when the card cannot run what was asked for.
+var ErrUnfit = errors.New("the card cannot do this")
+
 // New loads w onto dev, which it owns from then on: Close closes it, and so does New when
 // it fails.
 func New(w *model.Weights, dev driver.Driver, opt Options) (*Backend, error) {
-	b := &Backend{dev: dev, kernel: map[string]driver.Function{}}
+	b := &Backend{dev: dev, kernel: map[string]driver.Function{}, programs: map[shapeKey]*program{}, plain: opt.Plain}
 	if err := b.load(w, opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), b.Close())
 	}
@@ -73,6 +89,10 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 		opt.Rows = 512
 	}
 	d := b.dev.Device()
+	hopper := d.Major == 9 && d.Minor == 0
+	if opt.FP8 && (!hopper || d.Version < 12000 && d.Version > 0) {
+		return fmt.Errorf("%w: %s has compute capability %d.%d and a driver for CUDA %d.%d, fp8 kernels are for 9.0 (H20, H100, H200) and 12.0 or later: use bf16", ErrUnfit, d.Name, d.Major, d.Minor, d.Version/1000, d.Version%1000/10)
+	}
 	var err error
 	if b.shape, err = newShape(c, opt, d.SMs); err != nil {
 		return err
@@ -81,7 +101,7 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 	var size region
 	s.place(w, &size, nil)
 	b.plan.Weights = size.used
-	b.plan.Cache = uint64(s.layerCache()) * 2 * uint64(c.NumLayers)
+	b.plan.Cache = uint64(s.pages) * uint64(s.pageElements()) * 2
 	size = region{}
 	s.workspace(&size)
 	b.plan.Workspace = size.used
@@ -89,7 +109,7 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 		return fmt.Errorf("%w: the model needs %s, %s has %.1f MB free: lower the positions or sequences, or use --backend cpu", ErrMemory, b.plan, d.Name, mb(d.Free))
 	}
 	image := []byte(kernels.PTX)
-	if d.Major == 9 && d.Minor == 0 && d.Version >= 12000 {
+	if hopper && (d.Version >= 12000 || opt.FP8) {
 		image = kernels.Cubin90a
 	}
 	m, err := b.dev.Load(image)
@@ -97,11 +117,7 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 		return fmt.Errorf("loading the kernels: %w", err)
 	}
 	b.module = m
-	names := []string{"embed", "answer", fmt.Sprintf("attention_%d", s.padded)}
-	for _, n := range []string{"qkv", "residual", "swiglu", "head"} {
-		names = append(names, n+"_16", n+"_32", n+"_64")
-	}
-	for _, n := range names {
+	for _, n := range s.kernels() {
 		if b.kernel[n], err = b.dev.Function(m, n); err != nil {
 			return fmt.Errorf("kernel %s: %w", n, err)
 		}
@@ -125,18 +141,27 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 	b.limits = backend.Limits{Positions: opt.Positions, Sequences: opt.Sequences, Rows: opt.Rows}
 	b.info = backend.Info{Name: "cuda", Kernels: fmt.Sprintf("%s sm_%d%d", d.Name, d.Major, d.Minor), Threads: d.SMs}
 	b.held = backend.NewSequences(b.limits, c.VocabSize)
+	b.pages = newPager(s.pages)
+	b.host = make([]byte, 32*s.rows)
 	return nil
 }
 
-// layerCache is the bytes of one layer's keys, or of its values: [slots][kv][positions][padded].
-func (s *shape) layerCache() int { return s.slots * s.NumKVHeads * s.positions * s.padded * 2 }
+// pageElements is the values of a page: [layer][2][kv][64][padded].
+func (s *shape) pageElements() int { return 2 * s.NumLayers * s.layerElements() }
 
-// keys and values are where a layer's cache lies.
+func (s *shape) layerElements() int { return s.NumKVHeads * pageSize * s.padded }
+
+// keys and values are where a layer's part of the first page lies.
 func (b *Backend) keys(l int) driver.Ptr {
-	return b.cache + driver.Ptr(2*l*b.shape.layerCache())
+	return b.cache + driver.Ptr(2*2*l*b.shape.layerElements())
 }
 func (b *Backend) values(l int) driver.Ptr {
-	return b.cache + driver.Ptr((2*l+1)*b.shape.layerCache())
+	return b.cache + driver.Ptr(2*(2*l+1)*b.shape.layerElements())
+}
+
+func (b *Backend) copyPage(to, from int32) error {
+	n := uint64(b.shape.pageElements()) * 2
+	return b.dev.Copy(b.cache+driver.Ptr(uint64(to)*n), b.cache+driver.Ptr(uint64(from)*n), n)
 }
 
 // Info implements backend.Describer; Threads are the card's multiprocessors.
@@ -157,6 +182,11 @@ func (b *Backend) Close() error {
 		return nil
 	}
 	var errs []error
+	for _, p := range b.programs {
+		if p.graph != 0 {
+			errs = append(errs, b.dev.(driver.Grapher).Drop(p.graph))
+		}
+	}
 	for _, p := range b.memory {
 		errs = append(errs, b.dev.Free(p))
 	}
@@ -179,10 +209,12 @@ func (b *Backend) Truncate(seq backend.Sequence, n int) error {
 	if err := b.held.Truncate(seq, n); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
+	b.pages.truncate(seq, n)
 	return nil
 }
 
-// Fork implements backend.Backend. It copies the cache on the device.
+// Fork implements backend.Backend. The copy shares the cache's pages until one of the two
+// writes into them.
 func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
 	if b.dev == nil {
 		return 0, errClosed
@@ -191,26 +223,10 @@ func (b *Backend) Fork(seq backend.Sequence) (backend.Sequence, error) {
 	if err != nil {
 		return 0, fmt.Errorf("cuda: %w", err)
 	}
-	if n > 0 {
-		head := driver.Ptr(b.shape.positions * b.shape.padded * 2)
-		for l := range 2 * b.shape.NumLayers { // keys and values in turn
-			for h := range b.shape.NumKVHeads {
-				kv := b.shape.NumKVHeads
-				at := func(s backend.Sequence) driver.Ptr {
-					return b.keys(0) + driver.Ptr(l*b.shape.layerCache()) + driver.Ptr(slot(s)*kv+h)*head
-				}
-				if err := b.dev.Copy(at(to), at(seq), uint64(n*b.shape.padded*2)); err != nil {
-					return 0, fmt.Errorf("cuda: fork: %w", err)
-				}
-			}
-		}
-	}
+	b.pages.fork(to, seq, n)
 	b.held.Take(n)
 	return to, nil
 }
-
-// slot is a sequence's place in the caches. Root has none and never looks at one.
-func slot(s backend.Sequence) int { return max(int(s)-1, 0) }
 
 // Release implements backend.Backend.
 func (b *Backend) Release(seq backend.Sequence) error {
@@ -223,5 +239,6 @@ func (b *Backend) Release(seq backend.Sequence) error {
 	if err := b.held.Release(seq); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
+	b.pages.release(seq)
 	return nil
 }

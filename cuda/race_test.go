@@ -46,6 +46,7 @@ var synchronisation = []struct {
 	{"wait for copies", `cp\.async\.wait_group [1-8];`, func(was string) string { // one too few
 		return was[:len(was)-2] + string(was[len(was)-2]+1) + ";"
 	}},
+	{"acquire", `ld\.acquire\.gpu`, func(string) string { return "ld.relaxed.gpu" }},
 	{"fence", `membar\.gl;`, func(string) string { return "" }},
 }
 
@@ -71,8 +72,8 @@ func TestSynchronisation(t *testing.T) {
 		}
 		ref.Truncate(2, 0)
 	}
-	run := func(image string, timing ptx.Timing) error {
-		be, err := New(w, altered{interpreter(ptx.Options{Copies: timing}), image}, Options{Splits: 3, Rows: 64, Positions: 64, Sequences: 2})
+	run := func(image string, timing ptx.Timing, parts int) error {
+		be, err := New(w, altered{interpreter(ptx.Options{Copies: timing}), image}, Options{Splits: 3, Parts: parts, Rows: 64, Positions: 64, Sequences: 2})
 		if err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ func TestSynchronisation(t *testing.T) {
 		for i, b := range batches {
 			got, err := be.Forward(context.Background(), b)
 			if err == nil {
-				_, err = compare(got, want[i])
+				_, err = compare(got, want[i], tolerance)
 			}
 			if err != nil {
 				return err
@@ -91,7 +92,7 @@ func TestSynchronisation(t *testing.T) {
 		}
 		return nil
 	}
-	if err := errors.Join(run(kernels.PTX, ptx.Late), run(kernels.PTX, ptx.Early)); err != nil {
+	if err := errors.Join(run(kernels.PTX, ptx.Late, 2), run(kernels.PTX, ptx.Early, 1)); err != nil {
 		t.Fatal(err)
 	}
 	families := map[string]bool{}
@@ -106,9 +107,13 @@ func TestSynchronisation(t *testing.T) {
 				t.Run(id, func(t *testing.T) {
 					t.Parallel()
 					image, _ := everywhere(f, s.pattern, i, s.with)
-					err := run(image, ptx.Late)
-					if err == nil {
-						err = run(image, ptx.Early)
+					var err error
+					for _, parts := range []int{2, 1} { // merged, and three tiles of keys in a row
+						for _, timing := range []ptx.Timing{ptx.Late, ptx.Early} {
+							if err == nil {
+								err = run(image, timing, parts)
+							}
+						}
 					}
 					var fault *ptx.Fault
 					if err == nil {

@@ -5,31 +5,51 @@ import (
 	"github.com/seedling-lsp/seedling/engine/model"
 )
 
+// matrix is where a product's weights lie, and their scales (0 in bf16).
+type matrix struct{ w, scale driver.Ptr }
+
 // layer is where a layer's weights lie.
 type layer struct {
-	qkv, out, gate, down driver.Ptr
+	qkv, out, gate, down matrix
 	qnorm, knorm         driver.Ptr // 0 without QK-norm
 }
 
 // weights is where a network lies on the device.
 type weights struct {
-	table, head, rope driver.Ptr
-	layers            []layer
+	table, rope driver.Ptr
+	head        matrix
+	layers      []layer
 }
 
 // place lays the network out in r, and writes it if put is not nil.
 func (s *shape) place(w *model.Weights, r *region, put func(driver.Ptr, []byte) error) (weights, error) {
 	var out weights
 	var failed error
+	write := func(p driver.Ptr, b []byte) {
+		if put != nil && failed == nil && len(b) > 0 {
+			failed = put(p, b)
+		}
+	}
 	add := func(n int, data func() []byte) driver.Ptr {
 		p := driver.Ptr(r.take(n))
 		if put != nil && failed == nil {
-			failed = put(p, data())
+			write(p, data())
 		}
 		return p
 	}
-	product := func(tiles, cols int, norm []float32, from source) driver.Ptr {
-		return add(tiles*up(cols, 64)*8192, func() []byte { return pack(tiles, cols, norm, from) })
+	product := func(p packing) (m matrix) {
+		p.fp8 = s.fp8
+		n, scales := p.size()
+		m.w = driver.Ptr(r.take(n))
+		if scales > 0 {
+			m.scale = driver.Ptr(r.take(scales))
+		}
+		if put != nil && failed == nil {
+			a, b := p.pack()
+			write(m.w, a)
+			write(m.scale, b)
+		}
+		return m
 	}
 	of := func(m *model.Matrix) source {
 		return func(i int) (*model.Matrix, int) {
@@ -45,7 +65,7 @@ func (s *shape) place(w *model.Weights, r *region, put func(driver.Ptr, []byte) 
 	for i := range w.Layers {
 		l := &w.Layers[i]
 		var o layer
-		o.qkv = product(s.qkvTiles, d, l.InputNorm, func(i int) (*model.Matrix, int) {
+		o.qkv = product(packing{tiles: s.qkvTiles, cols: d, norm: l.InputNorm, from: func(i int) (*model.Matrix, int) {
 			head, f := i/(s.group*64), i%(s.group*64)
 			m := &l.Q
 			if head >= s.NumHeads {
@@ -58,12 +78,18 @@ func (s *shape) place(w *model.Weights, r *region, put func(driver.Ptr, []byte) 
 				return nil, 0
 			}
 			return m, head*hd + f
-		})
+		}})
 		if s.QKNorm() {
 			o.qnorm, o.knorm = vec(l.QNorm), vec(l.KNorm)
 		}
-		o.out = product(s.d, s.NumHeads*hd, nil, of(&l.O))
-		o.gate = product(s.gateTiles, d, l.PostNorm, func(i int) (*model.Matrix, int) {
+		o.out = product(packing{tiles: s.d, cols: s.NumHeads * s.hstride, from: of(&l.O), column: func(k int) int {
+			head, f := k/s.hstride, k%s.hstride
+			if f >= hd {
+				return -1
+			}
+			return head*hd + f
+		}})
+		o.gate = product(packing{tiles: s.gateTiles, cols: d, norm: l.PostNorm, from: func(i int) (*model.Matrix, int) {
 			m, f := &l.Gate, i/64*32+i%32
 			if i%64 >= 32 {
 				m = &l.Up
@@ -72,15 +98,15 @@ func (s *shape) place(w *model.Weights, r *region, put func(driver.Ptr, []byte) 
 				return nil, 0
 			}
 			return m, f
-		})
-		o.down = product(s.d, s.IntermediateSize, nil, of(&l.Down))
+		}})
+		o.down = product(packing{tiles: s.d, cols: s.IntermediateSize, from: of(&l.Down)})
 		out.layers = append(out.layers, o)
 	}
 	head := &w.Head
 	if s.TieWordEmbeddings {
 		head = &w.Embed // packed a second time, with the norm folded in
 	}
-	out.head = product(s.vocabTiles, d, w.Norm, of(head))
+	out.head = product(packing{tiles: s.vocabTiles, cols: d, norm: w.Norm, from: of(head)})
 	out.rope = add(4*s.positions*hd, func() []byte {
 		return encode(s.RopeTable(s.positions, make([]float32, s.positions*hd)))
 	})

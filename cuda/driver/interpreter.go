@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -16,11 +17,21 @@ type Interpreter struct {
 	modules map[Module]*ptx.Module
 	kernels []*ptx.Kernel
 	loaded  Module
+	graphs  map[Graph][]captured
+	made    Graph
+	taking  *[]captured // launches go there; nil: they run
+}
+
+// captured is a launch of a graph.
+type captured struct {
+	f           Function
+	grid, block [3]int
+	params      []byte
 }
 
 // NewInterpreter makes a device that describes itself as d.
 func NewInterpreter(d Device, opt ptx.Options) *Interpreter {
-	return &Interpreter{Machine: ptx.New(opt), info: d, modules: map[Module]*ptx.Module{}}
+	return &Interpreter{Machine: ptx.New(opt), info: d, modules: map[Module]*ptx.Module{}, graphs: map[Graph][]captured{}}
 }
 
 func (i *Interpreter) Device() Device { return i.info }
@@ -95,6 +106,10 @@ func (i *Interpreter) Launch(f Function, grid, block [3]int, params []byte) erro
 	if f < 1 || int(f) > len(i.kernels) {
 		return &Error{"cuLaunchKernel", 400, "CUDA_ERROR_INVALID_HANDLE", fmt.Sprintf("function %d", f)}
 	}
+	if i.taking != nil {
+		*i.taking = append(*i.taking, captured{f, grid, block, bytes.Clone(params)})
+		return nil
+	}
 	err := i.Machine.Launch(i.kernels[f-1], grid, block, 0, params)
 	var fault *ptx.Fault
 	if !errors.As(err, &fault) {
@@ -108,4 +123,41 @@ func (i *Interpreter) Launch(f Function, grid, block [3]int, params []byte) erro
 		e = &Error{"cuLaunchKernel", 716, "CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"}
 	}
 	return fmt.Errorf("%w: %w", e, fault)
+}
+
+// Capture implements Grapher: the launches have the arguments that they have now.
+func (i *Interpreter) Capture(f func() error) (Graph, error) {
+	var list []captured
+	i.taking = &list
+	err := f()
+	i.taking = nil
+	if err != nil {
+		return 0, err
+	}
+	i.made++
+	i.graphs[i.made] = list
+	return i.made, nil
+}
+
+// Start implements Grapher.
+func (i *Interpreter) Start(g Graph) error {
+	list, ok := i.graphs[g]
+	if !ok {
+		return &Error{"cuGraphLaunch", 400, "CUDA_ERROR_INVALID_HANDLE", fmt.Sprintf("graph %d", g)}
+	}
+	for _, l := range list {
+		if err := i.Launch(l.f, l.grid, l.block, l.params); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drop implements Grapher.
+func (i *Interpreter) Drop(g Graph) error {
+	if _, ok := i.graphs[g]; !ok {
+		return &Error{"cuGraphExecDestroy", 400, "CUDA_ERROR_INVALID_HANDLE", fmt.Sprintf("graph %d", g)}
+	}
+	delete(i.graphs, g)
+	return nil
 }

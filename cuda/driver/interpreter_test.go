@@ -41,6 +41,19 @@ func TestInterpreter(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != 700 || !errors.As(err, &fault) || fault.Line != 12 || fault.Thread[0] != 64 || !strings.Contains(err.Error(), "not allocated") {
 		t.Errorf("over the end: %v", err)
 	}
+	// A graph runs with the arguments of its capture, and not before it is started.
+	other := append([]byte(nil), at...)
+	if err := r.Fill(p, 0, 64); err != nil {
+		t.Fatal(err)
+	}
+	g, err := r.Capture(func() error { return r.Launch(f, [3]int{1, 1, 1}, [3]int{64, 1, 1}, other) })
+	if err := errors.Join(err, r.Read(p, b)); err != nil || b[4*63] != 0 {
+		t.Errorf("a captured launch ran: %v %v", err, b)
+	}
+	clear(other)
+	if err := errors.Join(r.Start(g), r.Read(p, b), r.Drop(g)); err != nil || b[4*63] != 63 {
+		t.Errorf("a graph: %v %v", err, b)
+	}
 	if err := errors.Join(r.Free(p), r.Unload(m), r.Close()); err != nil || len(r.Held()) > 0 {
 		t.Errorf("%v, held %v", err, r.Held())
 	}

@@ -78,8 +78,9 @@ func Open(ordinal int) (Driver, error) {
 // Do implements Batcher.
 func (r *real) Do(f func() error) error {
 	return r.on(func() error {
+		was := r.inside
 		r.inside = true
-		defer func() { r.inside = false }()
+		defer func() { r.inside = was }() // Capture does within Do
 		return f()
 	})
 }
@@ -298,8 +299,14 @@ func (r *real) Capture(f func() error) (g Graph, err error) {
 			return errors.Join(failed, err)
 		}
 		err := r.call("cuGraphInstantiateWithFlags", r.cu.instantiate, uintptr(unsafe.Pointer(&exec)), graph, 0)
+		if err = errors.Join(err, r.call("cuGraphDestroy", r.cu.dropGraph, graph)); err != nil {
+			if exec != 0 {
+				r.call("cuGraphExecDestroy", r.cu.dropExec, exec)
+			}
+			return err
+		}
 		g = Graph(exec)
-		return errors.Join(err, r.call("cuGraphDestroy", r.cu.dropGraph, graph))
+		return nil
 	})
 	return g, err
 }

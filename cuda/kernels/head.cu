@@ -1,19 +1,20 @@
 // The two ends of the network: embedding, and the head that never writes its logits.
-#include "gemm.cuh"
+#include "layer.cu"
 
 // embed: y = table[token], plus the mask's row where a canvas row shows a token and the
 // model marks its canvas (mark >= 0). One block a row, 128 threads.
 struct Embed {
-    const bf16* table;  // [vocab][width]
+    const bf16* table;  // [vocab][width], width a multiple of 64
     const Row* info;
-    float* y;           // [rows][n]
-    bf16* copy;         // [rows][width]
-    float* squares;     // [width/64][stride]
-    int n, width, stride, mark;
+    const Header* head;
+    Stream to;
+    int width, stride, mark, unused;
 };
 
-ENTRY(128) void embed(const Embed a) {
-    const int row = blockIdx.x, lane = threadIdx.x & 31, token = a.info[row].token;
+template <bool F8> __device__ __forceinline__ void embed(const Embed& a) {
+    const int row = blockIdx.x, lane = threadIdx.x & 31;
+    if (row >= a.head->rows) return;
+    const int token = a.info[row].token;
     const bool mark = a.mark >= 0 && a.info[row].canvas && token != a.mark;
 #pragma unroll 1
     for (int t = threadIdx.x >> 5; t < a.width / 64; t += 4) {
@@ -25,12 +26,16 @@ ENTRY(128) void embed(const Embed a) {
             lo += widen((bf16)m);
             hi += widen((bf16)(m >> 16));
         }
-        if (f < a.n) *(float2*)(a.y + (size_t)row * a.n + f) = float2{lo, hi};
-        *(u32*)(a.copy + (size_t)row * a.width + f) = pack(lo, hi);
+        if (f < a.to.n) *(float2*)(a.to.y + (size_t)row * a.to.n + f) = float2{lo, hi};
+        write<F8>(a.to.copy, t, row, lo, hi);
         float s = warp_sum(lo * lo + hi * hi);
-        if (lane == 0) a.squares[(size_t)t * a.stride + row] = s;
+        if (lane == 0) a.to.squares[(size_t)t * a.stride + row] = s;
     }
 }
+ENTRY(128) void embed_bf16(const Embed a) { embed<false>(a); }
+#if SM90
+ENTRY(128) void embed_fp8(const Embed a) { embed<true>(a); }
+#endif
 
 // What is known of a row from some of its logits: best and runner-up (the lower id of
 // equals; -1: none), and the sum of exp(logit - best).
@@ -65,26 +70,30 @@ __device__ __forceinline__ Best merge_warp(Best b) {
     return b;
 }
 
-// head: norm, logits of one tile of the vocabulary, and what is known from them.
+// head: norm, logits of one tile of the vocabulary, and what is known from them, for the
+// rows that ask. A block none of whose rows asks reads no weights.
 struct Head {
-    GEMM g;             // pick: the rows that ask
+    GEMM g;
     const u32* forbid;  // a bit a token
     float* best;        // [tiles][asked][3]: first, second, sum
     int* ids;           // [tiles][asked][2]
     float* target;      // [asked]: the target's logit
-    int vocab;
+    int vocab, unused;
 };
 
-template <int MT> __device__ __forceinline__ void head(const Head& a) {
-    __shared__ __align__(128) char smem[gemm_shared<MT>()];
+template <int MT, bool F8> __device__ __forceinline__ void head(const Head& a) {
+    __shared__ __align__(1024) char smem[gemm_shared<MT, F8>()];
+    const int rows = a.g.head->rows, y = blockIdx.y, lane = threadIdx.x & 31;
+    const int mine = y * MT * 8 + lane;
+    if (!__any_sync(0xffffffffu, lane < MT * 8 && mine < rows && a.g.info[min(mine, max(rows - 1, 0))].ask >= 0)) return;
     float* out = (float*)smem;
-    product<MT>(a.g, smem, out);
-    const int lane = threadIdx.x & 31;
+    product<MT, F8>(a.g, blockIdx.x, y, 0, smem, Now());
 #pragma unroll 1
     for (int m = threadIdx.x >> 5; m < MT * 8; m += kThreads / 32) {
-        int i = blockIdx.y * MT * 8 + m;
-        if (i >= a.g.rows) break;
-        int row = a.g.pick[i], target = a.g.info[row].target;
+        int row = y * MT * 8 + m;
+        if (row >= rows) break;
+        const int i = a.g.info[row].ask, target = a.g.info[row].target;
+        if (i < 0) continue;
         float scale = rms(a.g, row);
         Best b;
         b.first = b.second = b.sum = 0;
@@ -102,15 +111,13 @@ template <int MT> __device__ __forceinline__ void head(const Head& a) {
         }
         b = merge_warp(b);
         if (lane == 0) {
-            size_t at = (size_t)blockIdx.x * a.g.rows + i;
+            size_t at = (size_t)blockIdx.x * a.g.head->asked + i;
             a.best[at * 3] = b.first, a.best[at * 3 + 1] = b.second, a.best[at * 3 + 2] = b.sum;
             a.ids[at * 2] = b.id, a.ids[at * 2 + 1] = b.id2;
         }
     }
 }
-ENTRY(kThreads) void head_16(const Head a) { head<2>(a); }
-ENTRY(kThreads) void head_32(const Head a) { head<4>(a); }
-ENTRY(kThreads) void head_64(const Head a) { head<8>(a); }
+KERNELS(head, Head)
 
 // answer: the parts of each asked row into one. A block is a warp and a row. 32 bytes out:
 // first, second, sum, target's logit, best, runner-up.
@@ -119,17 +126,19 @@ struct Answer {
     const int* ids;
     const float* target;
     float* out;  // [asked][8]
-    int tiles, asked;
+    const Header* head;
+    int tiles, unused;
 };
 
 ENTRY(32) void answer(const Answer a) {
-    const int i = blockIdx.x;
+    const int i = blockIdx.x, asked = a.head->asked;
+    if (i >= asked) return;
     Best b;
     b.first = b.second = b.sum = 0;
     b.id = b.id2 = -1;
 #pragma unroll 1
     for (int t = threadIdx.x; t < a.tiles; t += 32) {
-        size_t at = (size_t)t * a.asked + i;
+        size_t at = (size_t)t * asked + i;
         Best c;
         c.first = a.best[at * 3], c.second = a.best[at * 3 + 1], c.sum = a.best[at * 3 + 2];
         c.id = a.ids[at * 2], c.id2 = a.ids[at * 2 + 1];

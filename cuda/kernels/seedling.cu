@@ -1,4 +1,3 @@
 // Every kernel, in one module.
-#include "layer.cu"
 #include "attention.cu"
 #include "head.cu"

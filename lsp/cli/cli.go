@@ -21,7 +21,7 @@ type Commands struct {
 	Threads int    `help:"Threads to compute with; 0: one a core."`
 	Log     string `help:"Write the log to this file, too." type:"path"`
 	Verbose bool   `short:"v" help:"Log more."`
-	Backend string `enum:"cpu,cuda,auto" default:"cpu" help:"What computes: cpu, cuda (an NVIDIA card from the A100 on; not yet tried on a real one), or auto: cuda where it works."`
+	Backend string `enum:"cpu,cuda,cuda-fp8,auto" default:"cpu" help:"What computes: cpu, cuda (an NVIDIA card from the A100 on; not yet tried on a real one), cuda-fp8 (H20, H100 or H200, weights rounded to 8 bits), or auto: cuda where it works."`
 
 	Demo    demoCmd    `cmd:"" help:"Show the main job: the real server, a bundled file, typing."`
 	Lsp     lspCmd     `cmd:"" help:"Serve an editor on stdin and stdout."`

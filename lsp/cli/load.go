@@ -36,15 +36,15 @@ type device interface {
 
 // open starts the backend that was asked for.
 func (c *Commands) open(w *model.Weights) (device, error) {
-	if c.Backend == "cuda" || c.Backend == "auto" {
+	if c.Backend != "cpu" {
 		d, err := driver.Open(driver.Any)
 		if err == nil {
 			var b *cuda.Backend
-			if b, err = cuda.New(w, d, cuda.Options{}); err == nil {
+			if b, err = cuda.New(w, d, cuda.Options{FP8: c.Backend == "cuda-fp8"}); err == nil {
 				return b, nil
 			}
 		}
-		if c.Backend == "cuda" {
+		if c.Backend != "auto" {
 			return nil, fmt.Errorf("%w; run `seedling doctor`, or use --backend cpu", err)
 		}
 		fmt.Fprintf(os.Stderr, "seedling: computing on the CPU: %v\n", err)
