@@ -14,6 +14,7 @@ type evalCmd struct {
 	Speed     evalSpeedCmd     `cmd:"" help:"Tokens a forward against exact match, from careful to bold decoding: a table and a plot."`
 	HumanEval evalHumanEvalCmd `cmd:"" name:"humaneval" help:"HumanEval-Infilling, which you bring: pass@1, the programs running in a sandbox (Linux)."`
 	Safim     evalSafimCmd     `cmd:"" help:"SAFIM, which you bring: pass@1 by language, the programs running in a sandbox (Linux)."`
+	CanItEdit evalCanItEditCmd `cmd:"" name:"canitedit" help:"CanItEdit, which you bring: pass@1 and ExcessCode, the programs running in a sandbox (Linux)."`
 	Ppl       evalPplCmd       `cmd:"" help:"Likelihood of real files: causal and ELBO, bits per byte."`
 	Memory    evalMemoryCmd    `cmd:"" help:"What remembering the code around is worth: likelihood with and without."`
 	Nextedit  evalNexteditCmd  `cmd:"" help:"Next edits against what authors did: a git history, of each commit one line first."`

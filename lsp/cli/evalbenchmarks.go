@@ -107,3 +107,19 @@ func (v *evalSafimCmd) Run(ctx context.Context, c *Commands) error {
 		return benchmarks.SAFIM(ctx, r, split, v.Description, problems)
 	})
 }
+
+type evalCanItEditCmd struct {
+	File string `arg:"" type:"existingfile" help:"The benchmark as JSON lines (data set nuprl/CanItEdit). An instruction stands as a comment above its program, and the edits that are suggested are made one after another."`
+	benchmarkFlags
+}
+
+func (v *evalCanItEditCmd) Run(ctx context.Context, c *Commands) error {
+	all, err := benchmarks.CanItEditFile(v.File)
+	if err != nil {
+		return err
+	}
+	problems := benchmarks.Draw(all, v.Cases, v.Seed)
+	return v.run(c, len(problems), func(r benchmarks.Run, e *running) (report, error) {
+		return benchmarks.CanItEdit(ctx, r, e, problems)
+	})
+}
