@@ -105,7 +105,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s is taken for %s", f.Path, f.Language)
 		}
 	}
-	want := []string{"bench.go", "cases.go", "context.go", "doc.go", "edit.go", "edittable.go", "faults.go", "finish.go", "finishanswers.go", "finishplaces.go", "finishrepeat.go", "gotypes.go", "infill.go", "memory.go", "ngram.go", "ppl.go", "speed.go", "speedplot.go", "sub/crlf.py", "sub/size.py", "table.go"}
+	want := []string{"bench.go", "cases.go", "context.go", "doc.go", "edit.go", "edittable.go", "faults.go", "finish.go", "finishanswers.go", "finishplaces.go", "finishrepeat.go", "gotypes.go", "infill.go", "memory.go", "ngram.go", "ppl.go", "pplinterval.go", "speed.go", "speedplot.go", "sub/crlf.py", "sub/size.py", "table.go"}
 	if !reflect.DeepEqual(paths, want) {
 		t.Errorf("files %q, want %q", paths, want)
 	}

@@ -35,6 +35,8 @@ type EditReport struct {
 	// Repaired are the faults of which the first suggestion restored the function exactly.
 	Repaired Share           `json:"repaired"`
 	ByFault  map[Fault]Share `json:"by_fault"`
+	// ByLanguage are those, and the false alarms, by language.
+	ByLanguage map[string]EditLanguage `json:"by_language"`
 	// Found are the faults for which anything was suggested, Reachable those whose repair
 	// was among the changes that make the region likelier, whatever the margin.
 	Found     Share `json:"found"`
@@ -48,6 +50,12 @@ type EditReport struct {
 	Forwards    float64     `json:"forwards"` // mean
 
 	answers []EditAnswer
+}
+
+// EditLanguage is of the cases in one language.
+type EditLanguage struct {
+	Repaired    Share `json:"repaired"`
+	FalseAlarms Share `json:"false_alarms"`
 }
 
 // EditPoint is a point of repair against false alarms.
@@ -85,7 +93,7 @@ func (r *EditReport) Answers() []EditAnswer { return r.answers }
 
 // Edit looks for faults in every case. progress is told the cases done.
 func Edit(ctx context.Context, g Editor, name string, clean, broken []EditCase, seed uint64, progress func(done int)) (*EditReport, error) {
-	rep := &EditReport{Model: name, Seed: seed, Margin: infill.EditMargin, ByFault: map[Fault]Share{}}
+	rep := &EditReport{Model: name, Seed: seed, Margin: infill.EditMargin, ByFault: map[Fault]Share{}, ByLanguage: map[string]EditLanguage{}}
 	parser := treesitter.NewParser(treesitter.Limits{})
 	defer parser.Close()
 	var ms []float64
@@ -133,19 +141,33 @@ func Edit(ctx context.Context, g Editor, name string, clean, broken []EditCase, 
 func (r *EditReport) count() {
 	var alarms, clean, found, reachable, repaired int
 	by, fixed := map[Fault]int{}, map[Fault]int{}
+	type counts struct{ broken, repaired, clean, alarms int }
+	languages := map[string]*counts{}
 	for _, a := range r.answers {
 		shown := a.Confidence >= r.Margin
+		of := languages[a.Case.Language.String()]
+		if of == nil {
+			of = &counts{}
+			languages[a.Case.Language.String()] = of
+		}
+		if a.Case.Fault == "" {
+			of.clean++
+		} else {
+			of.broken++
+		}
 		switch {
 		case a.Case.Fault == "":
 			clean++
 			if shown {
 				alarms++
+				of.alarms++
 			}
 			continue
 		case shown:
 			found++
 			if a.Exact {
 				repaired++
+				of.repaired++
 				fixed[a.Case.Fault]++
 			}
 		}
@@ -156,6 +178,9 @@ func (r *EditReport) count() {
 	}
 	broken := len(r.answers) - clean
 	r.Repaired, r.Found, r.Reachable, r.FalseAlarms = shareOf(repaired, broken), shareOf(found, broken), shareOf(reachable, broken), shareOf(alarms, clean)
+	for l, c := range languages {
+		r.ByLanguage[l] = EditLanguage{Repaired: shareOf(c.repaired, c.broken), FalseAlarms: shareOf(c.alarms, c.clean)}
+	}
 	for f, n := range by {
 		r.ByFault[f] = shareOf(fixed[f], n)
 	}

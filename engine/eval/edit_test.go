@@ -105,6 +105,14 @@ func TestEditReport(t *testing.T) {
 	if rep.Reachable.Share != 1 || rep.FalseAlarms.N != len(clean) || rep.FalseAlarms.Share != 0 || rep.Repaired.N != len(broken) {
 		t.Errorf("%+v", rep)
 	}
+	sums := [2]int{}
+	for _, l := range rep.ByLanguage {
+		sums[0] += l.Repaired.N
+		sums[1] += l.FalseAlarms.N
+	}
+	if len(rep.ByLanguage) != 2 || sums != [2]int{len(broken), len(clean)} || !strings.Contains(rep.Table(), "repaired: in python") {
+		t.Errorf("by language %+v", rep.ByLanguage)
+	}
 	last := rep.Calibration[0]
 	if last.Repaired != 1 || last.FalseAlarms != 0 {
 		t.Errorf("at the lowest margin: %+v", last)

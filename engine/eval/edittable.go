@@ -2,6 +2,8 @@ package eval
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -22,6 +24,10 @@ func (r *EditReport) Table() string {
 		if s, ok := r.ByFault[f]; ok {
 			row("repaired: "+strings.ReplaceAll(string(f), "_", " "), s)
 		}
+	}
+	for _, l := range slices.Sorted(maps.Keys(r.ByLanguage)) {
+		row("repaired: in "+l, r.ByLanguage[l].Repaired)
+		row("clean functions with a suggestion: in "+l, r.ByLanguage[l].FalseAlarms)
 	}
 	w.Flush()
 	fmt.Fprintf(&b, "%.0f forwards a function, %.0f ms (p50), %.0f (p95)\n\n", r.Forwards, r.MsP50, r.MsP95)

@@ -95,10 +95,13 @@ type Score struct {
 	CI95             [2]float64 `json:"ci95"`            // Wilson interval of exact
 	EditSimilarity   float64    `json:"edit_similarity"` // 1 − edit distance / longer length, mean
 	Parses           float64    `json:"parses"`          // share of answers that add no syntax error in place
+	ParsesCI95       [2]float64 `json:"parses_ci95"`     // Wilson interval of it
 	TokensPerForward float64    `json:"tokens_per_forward"`
 	Forwards         float64    `json:"forwards"` // mean, prefill included
 	MsP50            float64    `json:"ms_p50"`   // plan, prefill, denoise and finish; two of three modes find the context cached, each in turn
 	Empty            float64    `json:"empty"`    // share of cases without an answer
+	// Languages are exact by language.
+	Languages map[string]Share `json:"languages,omitempty"`
 	// TypeChecks is, of the answers in Go, the share that in its place makes no mistake of types
 	// that the truth does not make; GoAnswers how many those are.
 	TypeChecks float64 `json:"type_checks,omitempty"`
@@ -187,6 +190,7 @@ type tally struct {
 	similarity                                float64
 	ms                                        []float64
 	answers                                   []answered
+	languages                                 map[string]*struct{ n, exact int }
 }
 
 // answered is a case with an answer.
@@ -303,8 +307,18 @@ func (t *tally) answer(ctx context.Context, g Generator, parser *treesitter.Pars
 	if got == "" {
 		t.empty++
 	}
+	of := t.languages[c.Language.String()]
+	if of == nil {
+		of = &struct{ n, exact int }{}
+		if t.languages == nil {
+			t.languages = map[string]*struct{ n, exact int }{}
+		}
+		t.languages[c.Language.String()] = of
+	}
+	of.n++
 	if a.exact {
 		t.exact++
+		of.exact++
 	}
 	t.similarity += similarity(got, truth)
 	after := text[:c.Start] + s.Text + text[max(int(s.End), c.Start):]
@@ -356,8 +370,14 @@ func (t *tally) calibration() []Shown {
 
 func (t *tally) score() *Score {
 	n := float64(t.n)
-	s := &Score{N: t.n, Exact: float64(t.exact) / n, CI95: Wilson(t.exact, t.n), EditSimilarity: t.similarity / n, Parses: float64(t.parses) / n,
+	s := &Score{N: t.n, Exact: float64(t.exact) / n, CI95: Wilson(t.exact, t.n), EditSimilarity: t.similarity / n, Parses: float64(t.parses) / n, ParsesCI95: Wilson(t.parses, t.n),
 		Forwards: float64(t.forwards) / n, Empty: float64(t.empty) / n, MsP50: percentile(t.ms, 0.5)}
+	for l, of := range t.languages {
+		if s.Languages == nil {
+			s.Languages = map[string]Share{}
+		}
+		s.Languages[l] = shareOf(of.exact, of.n)
+	}
 	if t.candidates > t.n {
 		s.Candidates, s.Among = float64(t.candidates)/n, float64(t.among)/n
 	}

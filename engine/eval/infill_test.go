@@ -15,6 +15,7 @@ import (
 
 	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/engine/denoise"
+	"github.com/seedling-lsp/seedling/treesitter"
 )
 
 // oracle answers case i with what answer says, cut by the plan's stop rule as the engine
@@ -134,6 +135,40 @@ func TestInfillWrong(t *testing.T) {
 				t.Errorf("%s, %s: %+v for nothing", mode, k, *s)
 			}
 		}
+	}
+}
+
+// TestInfillLanguages: what is right in one language alone is shown of that one alone, and the
+// languages are all the cases.
+func TestInfillLanguages(t *testing.T) {
+	rep, cases := infillWith(t, 12, func(c Case) string {
+		if c.Language == treesitter.Go {
+			return c.Truth() + "\n"
+		}
+		return "zzz\n"
+	})
+	n := map[Kind]map[string]int{}
+	for _, c := range cases {
+		if n[c.Kind] == nil {
+			n[c.Kind] = map[string]int{}
+		}
+		n[c.Kind][c.Language.String()]++
+	}
+	for _, k := range []Kind{SingleLine, LineEnd} {
+		s := rep.Decode["causal"][k]
+		g, p := s.Languages["go"], s.Languages["python"]
+		if g.N == 0 || p.N == 0 || g.N != n[k]["go"] || p.N != n[k]["python"] || g.N+p.N != s.N {
+			t.Errorf("%s: %+v of %d and %v", k, s.Languages, s.N, n[k])
+		}
+		if g.Share != 1 || p.Share != 0 || g.CI95[0] >= 1 || p.CI95[1] <= 0 || g.CI95 != Wilson(g.N, g.N) {
+			t.Errorf("%s: %+v", k, s.Languages)
+		}
+		if s.ParsesCI95[0] > s.Parses || s.ParsesCI95[1] < s.Parses || s.ParsesCI95[0] >= s.ParsesCI95[1] {
+			t.Errorf("%s: parses %g, %v", k, s.Parses, s.ParsesCI95)
+		}
+	}
+	if table := rep.Table(); !strings.Contains(table, "causal line_end, exact by language:  go 100.0 % (") {
+		t.Error(table)
 	}
 }
 
@@ -294,8 +329,8 @@ func TestReportKeys(t *testing.T) {
 		rep.Decode[m.Name] = map[Kind]*Score{}
 		for _, k := range Kinds {
 			rep.Decode[m.Name][k] = &Score{}
-			// "empty" is ours beside the contract.
-			for _, x := range strings.Fields("n exact ci95 edit_similarity parses tokens_per_forward forwards ms_p50 empty") {
+			// "empty" and "parses_ci95" are ours beside the contract.
+			for _, x := range strings.Fields("n exact ci95 edit_similarity parses parses_ci95 tokens_per_forward forwards ms_p50 empty") {
 				want = append(want, fmt.Sprintf("decode.%s.%s.%s", m.Name, k, x))
 			}
 		}

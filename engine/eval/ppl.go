@@ -3,7 +3,6 @@ package eval
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -16,16 +15,20 @@ import (
 // PplReport is the answer of `seedling eval ppl`: how well a model foretells held-out
 // text, as the backend runs it (quantized, if it is).
 type PplReport struct {
-	Model      string  `json:"model"`
-	Files      int     `json:"files"`
-	Seed       uint64  `json:"seed"`
-	Tokens     int     `json:"tokens"`
-	Bytes      int     `json:"bytes"`
-	ARNats     float64 `json:"ar_nats"`            // causal, per token
-	ARBits     float64 `json:"ar_bits_per_byte"`   // of the same
-	ELBOTokens int     `json:"elbo_tokens"`        // positions behind the bound; 0: of a plain model there is none
-	ELBONats   float64 `json:"elbo_nats"`          // bound on the denoising loss, per token
-	ELBOBits   float64 `json:"elbo_bits_per_byte"` // of the same
+	Model  string  `json:"model"`
+	Files  int     `json:"files"`
+	Seed   uint64  `json:"seed"`
+	Tokens int     `json:"tokens"`
+	Bytes  int     `json:"bytes"`
+	ARNats float64 `json:"ar_nats"`          // causal, per token
+	ARBits float64 `json:"ar_bits_per_byte"` // of the same
+	// ARCI95 and ELBOCI95 are 95 % intervals of the bits per byte, of windows drawn anew
+	// (percentile bootstrap): of what other files of this kind would give.
+	ARCI95     [2]float64 `json:"ar_bits_ci95"`
+	ELBOCI95   [2]float64 `json:"elbo_bits_ci95"`
+	ELBOTokens int        `json:"elbo_tokens"`        // positions behind the bound; 0: of a plain model there is none
+	ELBONats   float64    `json:"elbo_nats"`          // bound on the denoising loss, per token
+	ELBOBits   float64    `json:"elbo_bits_per_byte"` // of the same
 }
 
 // Draws is how many stratified noise levels the ELBO takes a block.
@@ -44,7 +47,8 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 		drawn[i] = r.IntN(len(files))
 	}
 	window = min(window, b.Limits().Positions)
-	arNats, elboNats, arTokens := 0.0, 0.0, 0
+	var sum reading
+	var windows []reading
 	for i, file := range drawn {
 		f := files[file]
 		text := f.Text[:min(len(f.Text), window*8)]
@@ -62,6 +66,7 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 		if err != nil {
 			return rep, err
 		}
+		var w reading
 		err = func() error {
 			defer b.Release(seq)
 			for at := 0; at < len(ids); at += 256 {
@@ -78,12 +83,12 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 					return err
 				}
 				for _, top := range tops {
-					arNats -= float64(top.TargetLog)
-					arTokens++
+					w.nats -= float64(top.TargetLog)
+					w.asked++
 				}
 			}
-			rep.Bytes += tokenizer.Length(tok, ids[body:])
-			rep.Tokens += len(ids) - body
+			w.bytes = tokenizer.Length(tok, ids[body:])
+			w.tokens = len(ids) - body
 			if c.Seedling.Plain {
 				return nil // it knows no canvas
 			}
@@ -99,7 +104,7 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 					for j := range hidden {
 						hidden[j] = r.Float64() < u
 					}
-					rep.ELBOTokens += 16
+					w.hidden += 16
 					if !slices.Contains(hidden, true) {
 						continue // it says nothing, and counts: else 1/u would weigh too much
 					}
@@ -112,7 +117,7 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 						return err
 					}
 					for _, top := range tops {
-						elboNats -= float64(top.TargetLog) / u
+						w.bound -= float64(top.TargetLog) / u
 					}
 				}
 			}
@@ -121,16 +126,19 @@ func Ppl(ctx context.Context, b backend.Backend, c model.Config, tok *tokenizer.
 		if err != nil {
 			return rep, fmt.Errorf("%s: %w", f.Path, err)
 		}
+		windows = append(windows, w)
+		sum.add(w)
 		if progress != nil {
 			progress(i + 1)
 		}
 	}
-	if arTokens == 0 || rep.ELBOTokens == 0 && !c.Seedling.Plain {
+	rep.Bytes, rep.Tokens, rep.ELBOTokens = sum.bytes, sum.tokens, sum.hidden
+	if sum.asked == 0 || rep.ELBOTokens == 0 && !c.Seedling.Plain {
 		return rep, fmt.Errorf("the files are too short to measure on")
 	}
-	perByte := float64(rep.Bytes) / float64(rep.Tokens)
-	rep.ARNats, rep.ELBONats = arNats/float64(arTokens), elboNats/float64(max(rep.ELBOTokens, 1))
-	rep.ARBits, rep.ELBOBits = rep.ARNats/math.Ln2/perByte, rep.ELBONats/math.Ln2/perByte
+	rep.ARNats, rep.ELBONats = sum.nats/float64(sum.asked), sum.bound/float64(max(rep.ELBOTokens, 1))
+	rep.ARBits, rep.ELBOBits = sum.bits()
+	rep.ARCI95, rep.ELBOCI95 = bitsInterval(windows, seed)
 	return rep, nil
 }
 

@@ -170,6 +170,9 @@ func pplUniform(t *testing.T, shift bool) {
 	if math.Abs(rep.ARBits-bits) > 1e-9*bits || math.Abs(rep.ELBOBits/rep.ELBONats-rep.ARBits/rep.ARNats) > 1e-9 {
 		t.Errorf("%.6f and %.6f bits a byte, want %.6f", rep.ARBits, rep.ELBOBits, bits)
 	}
+	if rep.ARCI95[0] > rep.ARBits || rep.ARCI95[1] < rep.ARBits || rep.ELBOCI95[0] >= rep.ELBOCI95[1] {
+		t.Errorf("intervals %v of %g, %v of %g", rep.ARCI95, rep.ARBits, rep.ELBOCI95, rep.ELBOBits)
+	}
 	blocks := 0
 	for masks, n := range b.masked {
 		if masks == 0 && !shift { // shifted, a mask at the end is left out
@@ -193,6 +196,34 @@ func pplUniform(t *testing.T, shift bool) {
 	again, err := Ppl(t.Context(), twin, c, tok, "flat", files(t), 12, 1024, 5, nil)
 	if err != nil || again != rep {
 		t.Errorf("a second time %+v, first %+v", again, rep)
+	}
+}
+
+// TestBitsInterval: windows that are all alike leave no doubt; others do, about as much as the
+// normal interval of their mean says, and the same for the same seed.
+func TestBitsInterval(t *testing.T) {
+	one := reading{tokens: 100, bytes: 300, nats: 200, asked: 100, bound: 150, hidden: 50}
+	causal, bound := one.bits()
+	if got, also := bitsInterval([]reading{one, one, one}, 1); math.Abs(got[0]-causal) > 1e-12 || math.Abs(got[1]-causal) > 1e-12 || math.Abs(also[0]-bound) > 1e-12 {
+		t.Errorf("%v and %v of %g and %g", got, also, causal, bound)
+	}
+	var windows []reading
+	var sum reading
+	for i := range 400 { // half at 2 bits a byte more
+		w := reading{tokens: 100, bytes: 100, nats: 100 * math.Ln2, asked: 100, bound: 1, hidden: 1}
+		if i%2 == 0 {
+			w.nats *= 3
+		}
+		windows = append(windows, w)
+		sum.add(w)
+	}
+	mean, _ := sum.bits()
+	got, _ := bitsInterval(windows, 1)
+	if half := (got[1] - got[0]) / 2; math.Abs(mean-2) > 1e-9 || got[0] >= mean || got[1] <= mean || math.Abs(half-1.96/20) > 0.02 {
+		t.Errorf("%g in %v, want about ± %.3f", mean, got, 1.96/20)
+	}
+	if again, _ := bitsInterval(windows, 1); again != got {
+		t.Errorf("%v, then %v", got, again)
 	}
 }
 

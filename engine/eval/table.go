@@ -3,6 +3,8 @@ package eval
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -17,6 +19,10 @@ func (r InfillReport) Table() string {
 		p.rows(w, p.Model+", ")
 	}
 	w.Flush()
+	r.languages(&b, "")
+	for _, p := range r.Peers {
+		p.languages(&b, p.Model+", ")
+	}
 	for _, k := range Kinds {
 		if l := r.Likelihood[k]; l != nil {
 			fmt.Fprintf(&b, "%s: the truth %.4f bits/byte, %.3f ± %.3f nats a case; context %s, in %d of %d\n", k, l.BitsPerByte, l.Nats, l.NatsError, r.Context, l.Shown, l.N)
@@ -74,6 +80,24 @@ func (r InfillReport) rows(w io.Writer, before string) {
 				fmt.Fprintf(w, "%s%s %s\t%d\t%.1f %%\t%.1f–%.1f\t%.3f\t%.1f %%\t%.2f\t%.1f\t%.1f\t%.1f %%\t\n", before, m.Name, k, s.N, 100*s.Exact, 100*s.CI95[0], 100*s.CI95[1],
 					s.EditSimilarity, 100*s.Parses, s.TokensPerForward, s.Forwards, s.MsP50, 100*s.Empty)
 			}
+		}
+	}
+}
+
+// languages are a line for each mode and kind with cases in several languages.
+func (r InfillReport) languages(b *strings.Builder, before string) {
+	for _, m := range Modes {
+		for _, k := range Kinds {
+			s := r.Decode[m.Name][k]
+			if s == nil || len(s.Languages) < 2 {
+				continue
+			}
+			fmt.Fprintf(b, "%s%s %s, exact by language:", before, m.Name, k)
+			for _, l := range slices.Sorted(maps.Keys(s.Languages)) {
+				x := s.Languages[l]
+				fmt.Fprintf(b, "  %s %.1f %% (%.1f–%.1f, of %d)", l, 100*x.Share, 100*x.CI95[0], 100*x.CI95[1], x.N)
+			}
+			b.WriteByte('\n')
 		}
 	}
 }

@@ -28,10 +28,10 @@ func (v *evalPplCmd) Run(ctx context.Context, c *Commands) error {
 	if v.JSON {
 		return printJSON(rep)
 	}
-	fmt.Printf("%s, %d windows, %d tokens (%.2f bytes each)\ncausal  %.4f nats/token  %.4f bits/byte\n",
-		rep.Model, rep.Files, rep.Tokens, float64(rep.Bytes)/float64(rep.Tokens), rep.ARNats, rep.ARBits)
+	fmt.Printf("%s, %d windows, %d tokens (%.2f bytes each)\ncausal  %.4f nats/token  %.4f bits/byte (95 %% %.4f to %.4f)\n",
+		rep.Model, rep.Files, rep.Tokens, float64(rep.Bytes)/float64(rep.Tokens), rep.ARNats, rep.ARBits, rep.ARCI95[0], rep.ARCI95[1])
 	if rep.ELBOTokens > 0 {
-		fmt.Printf("ELBO    %.4f nats/token  %.4f bits/byte\n", rep.ELBONats, rep.ELBOBits)
+		fmt.Printf("ELBO    %.4f nats/token  %.4f bits/byte (95 %% %.4f to %.4f)\n", rep.ELBONats, rep.ELBOBits, rep.ELBOCI95[0], rep.ELBOCI95[1])
 	}
 	return nil
 }
