@@ -27,6 +27,10 @@ type MemoryReport struct {
 	// model alone, and with memory.
 	Alone MemoryScore `json:"alone"`
 	Mixed MemoryScore `json:"mixed"`
+	// Gain is by how many bits a byte memory helps, GainCI95 its 95 % interval of places drawn
+	// anew (percentile bootstrap).
+	Gain     float64    `json:"gain_bits_per_byte"`
+	GainCI95 [2]float64 `json:"gain_ci95"`
 	// Guesses by match and agreement, as package memory's table has them.
 	Guesses []GuessRow `json:"guesses"`
 }
@@ -57,6 +61,12 @@ type guessed struct {
 	mixed        bool
 }
 
+// mix is the probability of the truth by model and memory.
+func (o guessed) mix() float64 {
+	w := float64(o.guess.Weight())
+	return (1-w)*o.p + w*o.share
+}
+
 // Memory reads up to 256 tokens at a random place of each of n random files causally, after
 // up to 600, and asks the memory of the file's other text and of its folder's other files
 // about each of them.
@@ -69,6 +79,7 @@ func Memory(ctx context.Context, b backend.Backend, c model.Config, tok *tokeniz
 	}
 	r := rand.New(rand.NewPCG(seed, 77))
 	var all []guessed
+	var places []reading
 	for i := range n {
 		f := files[r.IntN(len(files))]
 		ids := encode(f.Text)
@@ -87,7 +98,13 @@ func Memory(ctx context.Context, b backend.Backend, c model.Config, tok *tokeniz
 		}
 		all = append(all, some...)
 		rep.Files++
-		rep.Bytes += tokenizer.Length(tok, ids[at:end])
+		place := reading{tokens: len(some), asked: len(some), hidden: len(some), bytes: tokenizer.Length(tok, ids[at:end])}
+		for _, o := range some {
+			place.nats -= math.Log(o.p)
+			place.bound -= math.Log(o.mix())
+		}
+		places = append(places, place)
+		rep.Bytes += place.bytes
 		if progress != nil {
 			progress(i + 1)
 		}
@@ -98,9 +115,8 @@ func Memory(ctx context.Context, b backend.Backend, c model.Config, tok *tokeniz
 	}
 	perByte := float64(rep.Bytes) / float64(rep.Tokens)
 	for _, o := range all {
-		w := float64(o.guess.Weight())
 		rep.Alone.Nats -= math.Log(o.p)
-		rep.Mixed.Nats -= math.Log((1-w)*o.p + w*o.share)
+		rep.Mixed.Nats -= math.Log(o.mix())
 		rep.Alone.Right += one(o.model)
 		rep.Mixed.Right += one(o.mixed)
 	}
@@ -109,6 +125,7 @@ func Memory(ctx context.Context, b backend.Backend, c model.Config, tok *tokeniz
 		s.Right /= float64(len(all))
 		s.Bits = s.Nats / math.Ln2 / perByte
 	}
+	rep.Gain, rep.GainCI95 = rep.Alone.Bits-rep.Mixed.Bits, gainInterval(places, seed)
 	rep.Guesses = guessRows(all)
 	return rep, nil
 }
@@ -213,6 +230,7 @@ func (r MemoryReport) Table() string {
 	}{{"model alone", r.Alone}, {"with memory", r.Mixed}} {
 		fmt.Fprintf(&s, "%s  %.3f nats/token  %.3f bits/byte  best guess right %.1f %%\n", x.name, x.Nats, x.Bits, 100*x.Right)
 	}
+	fmt.Fprintf(&s, "memory is worth %.3f bits/byte (95 %% %.3f to %.3f)\n", r.Gain, r.GainCI95[0], r.GainCI95[1])
 	fmt.Fprintf(&s, "\n%5s %9s %7s %7s %7s %7s %7s\n", "match", "agreement", "n", "weight", "best", "right", "model")
 	for _, g := range r.Guesses {
 		fmt.Fprintf(&s, "%5d %9d %7d %7.2f %7.2f %6.1f%% %6.1f%%\n", g.Match, g.Agreement, g.N, g.Weight, g.Best, 100*g.Right, 100*g.Model)

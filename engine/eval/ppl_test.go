@@ -207,6 +207,12 @@ func TestBitsInterval(t *testing.T) {
 	if got, also := bitsInterval([]reading{one, one, one}, 1); math.Abs(got[0]-causal) > 1e-12 || math.Abs(got[1]-causal) > 1e-12 || math.Abs(also[0]-bound) > 1e-12 {
 		t.Errorf("%v and %v of %g and %g", got, also, causal, bound)
 	}
+	// A gain that is the same in every window is sure, however much the windows differ.
+	hard := reading{tokens: 100, bytes: 300, nats: 400, asked: 100, bound: 400 - 50, hidden: 100}
+	easy := reading{tokens: 100, bytes: 300, nats: 100, asked: 100, bound: 100 - 50, hidden: 100}
+	if got := gainInterval([]reading{hard, easy, hard}, 1); math.Abs(got[0]-50/(300*math.Ln2)) > 1e-12 || math.Abs(got[1]-got[0]) > 1e-12 {
+		t.Errorf("a gain of %g is %v", 50/(300*math.Ln2), got)
+	}
 	var windows []reading
 	var sum reading
 	for i := range 400 { // half at 2 bits a byte more

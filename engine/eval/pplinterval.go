@@ -32,15 +32,33 @@ func (r reading) bits() (causal, bound float64) {
 // bitsInterval are 95 % intervals of the bits per byte by the percentile bootstrap over
 // windows: tokens of one file are not independent, windows of files drawn at random are.
 func bitsInterval(windows []reading, seed uint64) (causal, bound [2]float64) {
-	const resamples = 1000
+	var a, b []float64
+	redraw(windows, seed, func(r reading) {
+		x, y := r.bits()
+		a, b = append(a, x), append(b, y)
+	})
+	return [2]float64{percentile(a, 0.025), percentile(a, 0.975)}, [2]float64{percentile(b, 0.025), percentile(b, 0.975)}
+}
+
+// gainInterval is that of by how much the bound is below the causal bits, both of the same
+// windows.
+func gainInterval(windows []reading, seed uint64) [2]float64 {
+	var gains []float64
+	redraw(windows, seed, func(r reading) {
+		x, y := r.bits()
+		gains = append(gains, x-y)
+	})
+	return [2]float64{percentile(gains, 0.025), percentile(gains, 0.975)}
+}
+
+// redraw draws as many windows anew, a thousand times, and gives each sum.
+func redraw(windows []reading, seed uint64, use func(reading)) {
 	r := rand.New(rand.NewPCG(seed, 95))
-	a, b := make([]float64, resamples), make([]float64, resamples)
-	for i := range resamples {
+	for range 1000 {
 		var sum reading
 		for range windows {
 			sum.add(windows[r.IntN(len(windows))])
 		}
-		a[i], b[i] = sum.bits()
+		use(sum)
 	}
-	return [2]float64{percentile(a, 0.025), percentile(a, 0.975)}, [2]float64{percentile(b, 0.025), percentile(b, 0.975)}
 }

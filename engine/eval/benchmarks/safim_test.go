@@ -1,7 +1,9 @@
 package benchmarks
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/infill"
 	"github.com/seedling-lsp/seedling/treesitter"
 )
@@ -196,6 +199,37 @@ func TestSafim(t *testing.T) {
 			t.Errorf("%s\nwent on as\n%s", a, b)
 		}
 	}
+}
+
+// TestStopped: a run that is cancelled ends at once, as such, and what was done by then is kept.
+func TestStopped(t *testing.T) {
+	confined(t)
+	problems := safimFile(t, "api.jsonl", oursAPI)
+	path := filepath.Join(t.TempDir(), "kept")
+	k, err := OpenKept(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	answers := byDocument{"api_2": "new Thing(a, b)"}
+	_, err = SAFIM(ctx, Run{Generator: asked{answers}, Model: "fake", Decode: verify, Kept: k, Progress: func(int) { cancel() }}, APISplit, true, problems[1:])
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	k.Close()
+	if b, err := os.ReadFile(path); err != nil || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), "new Thing(a, b)") {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// asked is a Generator that obeys its context, as an engine does.
+type asked struct{ byDocument }
+
+func (a asked) Generate(ctx context.Context, r engine.Request) (engine.Result, error) {
+	if ctx.Err() != nil {
+		return engine.Result{}, ctx.Err()
+	}
+	return a.byDocument.Generate(ctx, r)
 }
 
 // TestOutputs: the judge's comparison, which is neither equality nor fuzzy.
