@@ -242,8 +242,9 @@ func TestChunkedPrefill(t *testing.T) {
 // TestSetsAgree holds every instruction set to the reference on the same int8 weights,
 // over mixed batches of several sequences. Activations are quantized in the kernels and
 // not in the reference, hence the tolerance; between the sets it is float rounding, which
-// in a row of some thousands (measured: 2 of 6,769) tips an activation over to the next
-// integer, worth up to 0.03 in this tiny network.
+// in some rows (measured: 78 of 6,769; 2 before cached keys and values were bfloat16) tips an
+// activation over to the next integer, or a cached value to its neighbour, worth up to 0.03
+// in this tiny network.
 func TestSetsAgree(t *testing.T) {
 	w := golden(t).Quantize()
 	ctx := context.Background()
@@ -316,7 +317,7 @@ func TestSetsAgree(t *testing.T) {
 			}
 		}
 	}
-	if apart*100 > compared {
+	if apart*50 > compared {
 		t.Errorf("%d of %d rows differ between sets by more than rounding", apart, compared)
 	}
 }

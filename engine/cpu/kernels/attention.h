@@ -12,7 +12,7 @@
 // fall into an eighth of the first cache).
 
 // Scores of KB keys from k on, rows ld apart, into p[KB][4].
-INLINE void FN(dots)(const sl_attend *a, const float *k, float *p, const int NQ, const int KB) {
+INLINE void FN(dots)(const sl_attend *a, const uint16_t *k, float *p, const int NQ, const int KB) {
   vf acc[4][4];
   const int hd = a->hd, whole = hd / VL * VL;
 #pragma GCC unroll 4
@@ -22,7 +22,7 @@ INLINE void FN(dots)(const sl_attend *a, const float *k, float *p, const int NQ,
   for (int c = 0; c < whole; c += VL) {
     vf kv[4];
 #pragma GCC unroll 4
-    for (int b = 0; b < KB; b++) kv[b] = FN(load)(k + b * a->ld + c);
+    for (int b = 0; b < KB; b++) kv[b] = FN(load16)(k + b * a->ld + c);
 #pragma GCC unroll 4
     for (int q = 0; q < NQ; q++) {
       vf qv = FN(load)(a->q[q] + c);
@@ -37,12 +37,12 @@ INLINE void FN(dots)(const sl_attend *a, const float *k, float *p, const int NQ,
     for (int q = 0; q < 4; q++) part[q] = FN(quarter)(acc[q][b]);
     for (int c = whole; c < hd; c += 4) // heads that are no whole vectors: a multiple of 8, not of 16
 #pragma GCC unroll 4
-      for (int q = 0; q < NQ; q++) part[q] += *(const v4 *)(a->q[q] + c) * *(const v4 *)(k + b * a->ld + c);
+      for (int q = 0; q < NQ; q++) part[q] += *(const v4 *)(a->q[q] + c) * FN(four16)(k + b * a->ld + c);
     *(v4 *)(p + 4 * b) = FN(sum4)(part[0], part[1], part[2], part[3]);
   }
 }
 
-INLINE void FN(scores)(const sl_attend *a, const float *k, int n, float *p, const int NQ, const int KB) {
+INLINE void FN(scores)(const sl_attend *a, const uint16_t *k, int n, float *p, const int NQ, const int KB) {
   int j = 0;
   for (; j + KB <= n; j += KB) FN(dots)(a, k + j * a->ld, p + 4 * j, NQ, KB);
   for (; j < n; j++) FN(dots)(a, k + j * a->ld, p + 4 * j, NQ, 1);
@@ -76,7 +76,7 @@ static void FN(softmax)(const sl_attend *a, v4 *inv) {
 
 // CB vectors of the outputs, from column c on: o += Σ p·v over n keys from v on, and with
 // last the division by Σ p.
-INLINE void FN(mix)(const sl_attend *a, int c, const float *v, const float *p, int n, int first, int last, v4 inv, const int NQ, const int CB) {
+INLINE void FN(mix)(const sl_attend *a, int c, const uint16_t *v, const float *p, int n, int first, int last, v4 inv, const int NQ, const int CB) {
   vf acc[4][4];
 #pragma GCC unroll 4
   for (int q = 0; q < NQ; q++)
@@ -86,7 +86,7 @@ INLINE void FN(mix)(const sl_attend *a, int c, const float *v, const float *p, i
   for (int j = 0; j < n; j++, v += a->ld, p += 4) {
     vf x[4];
 #pragma GCC unroll 4
-    for (int b = 0; b < CB; b++) x[b] = FN(load)(v + b * VL);
+    for (int b = 0; b < CB; b++) x[b] = FN(load16)(v + b * VL);
 #pragma GCC unroll 4
     for (int q = 0; q < NQ; q++) {
       vf w = (vf){0} + p[q];
@@ -111,7 +111,8 @@ INLINE int FN(mixed)(const sl_attend *a, v4 inv, const int NQ, const int KB) {
     int in1 = j < a->n1;
     n = in1 ? a->n1 - j : a->n1 + a->n2 - j;
     n = n < FN(MIXED) ? n : FN(MIXED);
-    const float *v = in1 ? a->v1 + j * a->ld : a->v2 + (j - a->n1) * a->ld, *p = a->p + 4L * j;
+    const uint16_t *v = in1 ? a->v1 + j * a->ld : a->v2 + (j - a->n1) * a->ld;
+    const float *p = a->p + 4L * j;
     int last = j + n == a->n1 + a->n2;
     for (c = 0; c + KB * VL <= a->hd; c += KB * VL) FN(mix)(a, c, v, p, n, j == 0, last, inv, NQ, KB);
     for (; c + VL <= a->hd; c += VL) FN(mix)(a, c, v, p, n, j == 0, last, inv, NQ, 1);
@@ -127,8 +128,8 @@ INLINE void FN(attend_tile)(const sl_attend *a, const int NQ, const int KB) {
   for (int c = FN(mixed)(a, inv, NQ, KB); c < a->hd; c += 4)
     for (int q = 0; q < a->nq; q++) {
       v4 s = {0};
-      for (int j = 0; j < a->n1; j++) s += a->p[4 * j + q] * *(const v4 *)(a->v1 + j * a->ld + c);
-      for (int j = 0; j < a->n2; j++) s += a->p[4 * (a->n1 + j) + q] * *(const v4 *)(a->v2 + j * a->ld + c);
+      for (int j = 0; j < a->n1; j++) s += a->p[4 * j + q] * FN(four16)(a->v1 + j * a->ld + c);
+      for (int j = 0; j < a->n2; j++) s += a->p[4 * (a->n1 + j) + q] * FN(four16)(a->v2 + j * a->ld + c);
       *(v4 *)(a->o[q] + c) = s * inv[q];
     }
 }

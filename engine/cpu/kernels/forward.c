@@ -26,7 +26,7 @@ typedef struct {
   tile *tiles;
   int n_tiles;
   atomic_int *next; // by layer: the next piece of attention to be computed
-  float *ck, *cv;   // keys and values of canvas rows, one layer: [kv][n][hd]
+  uint16_t *ck, *cv; // keys and values of canvas rows, one layer: [kv][n][hd]
   const int *forbid;
   int n_forbid;
   sl_top *top;
@@ -154,8 +154,8 @@ static void run(void *v, int w) {
       for (int h = 0; h < s->kv; h++) {
         const sl_cache *c = j->caches[r->group];
         long at = r->canvas ? ((long)h * j->n + j->canvas[i]) * hd : (((long)l * s->kv + h) * s->positions + r->pos) * hd;
-        memcpy((r->canvas ? j->ck : c->k) + at, k + h * hd, sizeof(float) * hd);
-        memcpy((r->canvas ? j->cv : c->v) + at, val + h * hd, sizeof(float) * hd);
+        sl_round16(k + h * hd, hd, (r->canvas ? j->ck : c->k) + at);
+        sl_round16(val + h * hd, hd, (r->canvas ? j->cv : c->v) + at);
       }
     }
     sl_pool_barrier(j->pool, w);
@@ -244,7 +244,7 @@ int sl_forward(sl_net *net, sl_pool *pool, const sl_row *rows, int n, sl_cache *
   int *ints = malloc(sizeof(int) * 5 * n);
   tile *tiles = malloc(sizeof(tile) * n);
   atomic_int *pieces = calloc(net->s.layers, sizeof *pieces);
-  float *kv = malloc(sizeof(float) * 2 * n * kvd);
+  uint16_t *kv = malloc(sizeof *kv * 2 * n * kvd);
   if (ints && tiles && pieces && kv) {
     job j = {.net = net, .pool = pool, .rows = rows, .n = n, .threads = threads, .caches = caches,
              .seen = ints, .c0 = ints + n, .c1 = ints + 2 * n, .canvas = ints + 3 * n, .asked = ints + 4 * n,

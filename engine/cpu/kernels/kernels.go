@@ -14,14 +14,14 @@ static sl_cache *new_cache(const sl_shape *s) {
   sl_cache *c = calloc(1, sizeof *c);
   if (!c) return 0;
   // Pages are touched as the sequence grows, so a short one costs little.
-  c->k = malloc(n * sizeof(float));
-  c->v = malloc(n * sizeof(float));
+  c->k = malloc(n * sizeof *c->k);
+  c->v = malloc(n * sizeof *c->k);
   if (!c->k || !c->v) { free(c->k); free(c->v); free(c); return 0; }
   return c;
 }
 static void free_cache(sl_cache *c) { if (c) { free(c->k); free(c->v); free(c); } }
 static void copy_cache(const sl_shape *s, sl_cache *to, const sl_cache *from, int len) {
-  size_t head = (size_t)s->positions * s->hd, n = sizeof(float) * len * s->hd;
+  size_t head = (size_t)s->positions * s->hd, n = sizeof *to->k * len * s->hd;
   for (int i = 0; i < s->layers * s->kv; i++) {
     memcpy(to->k + i * head, from->k + i * head, n);
     memcpy(to->v + i * head, from->v + i * head, n);

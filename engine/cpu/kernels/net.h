@@ -29,18 +29,29 @@ typedef struct sl_state {
   float top, next, sum, target; // sum is Σ exp(l − top)
 } sl_state;
 
-// Up to four queries over the same keys: see attention.h. Rows of k and v are ld floats
-// apart.
+// Up to four queries over the same keys: see attention.h. Keys and values are bfloat16,
+// rows of them ld values apart.
 typedef struct sl_attend {
   int nq, hd;
   const float *q[4]; // [hd] each
   float *o[4];       // [hd] each
   int seen[4];       // cached keys that each sees, at most n1
   int n1, n2;        // cached keys and canvas keys
-  const float *k1, *v1, *k2, *v2;
+  const uint16_t *k1, *v1, *k2, *v2;
   long ld;
   float *p; // scratch, [(n1 + n2 + 3) * 4]
 } sl_attend;
+
+// x as bfloat16, to nearest, ties to even; an infinity stays one.
+static inline void sl_round16(const float *x, long n, uint16_t *to) {
+  for (long i = 0; i < n; i++) {
+    union {
+      float f;
+      uint32_t u;
+    } v = {.f = x[i]};
+    to[i] = (uint16_t)((v.u + 0x7fff + (v.u >> 16 & 1)) >> 16);
+  }
+}
 
 typedef struct sl_isa {
   const char *name;

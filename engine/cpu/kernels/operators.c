@@ -50,21 +50,33 @@ int sl_op_dequant(const char *isa, const int8_t *w, float scale, int n, float *y
   return SL_OK;
 }
 
-// q and o are [nq][hd], seen [nq], keys and values [n][ld] with the head at column 0.
+// q and o are [nq][hd], seen [nq], keys and values [n][ld] with the head at column 0; they
+// are rounded to bfloat16, as a pass does before it keeps them.
 int sl_op_attend(const char *isa, int nq, int hd, int ld, const float *q, const int *seen, const float *k1, const float *v1,
                  int n1, const float *k2, const float *v2, int n2, float *o) {
   const sl_isa *s = sl_isa_find(isa);
   if (!s) return SL_NOISA;
-  sl_attend a = {.nq = nq, .hd = hd, .ld = ld, .k1 = k1, .v1 = v1, .n1 = n1, .k2 = k2, .v2 = v2, .n2 = n2};
-  for (int i = 0; i < nq; i++) {
-    a.q[i] = q + (long)i * hd;
-    a.o[i] = o + (long)i * hd;
-    a.seen[i] = seen[i];
+  const long cached = (long)n1 * ld, canvas = (long)n2 * ld;
+  uint16_t *kv = malloc(sizeof *kv * (2 * (cached + canvas) + 1));
+  float *p = malloc(sizeof(float) * 4 * ((long)n1 + n2 + 3));
+  int code = kv && p ? SL_OK : SL_NOMEM;
+  if (code == SL_OK) {
+    sl_attend a = {.nq = nq, .hd = hd, .ld = ld, .k1 = kv, .v1 = kv + cached, .n1 = n1, .k2 = kv + 2 * cached,
+                   .v2 = kv + 2 * cached + canvas, .n2 = n2, .p = p};
+    sl_round16(k1, cached, kv);
+    sl_round16(v1, cached, kv + cached);
+    sl_round16(k2, canvas, kv + 2 * cached);
+    sl_round16(v2, canvas, kv + 2 * cached + canvas);
+    for (int i = 0; i < nq; i++) {
+      a.q[i] = q + (long)i * hd;
+      a.o[i] = o + (long)i * hd;
+      a.seen[i] = seen[i];
+    }
+    s->attend(&a);
   }
-  if (!(a.p = malloc(sizeof(float) * 4 * ((long)n1 + n2 + 3)))) return SL_NOMEM;
-  s->attend(&a);
-  free(a.p);
-  return SL_OK;
+  free(kv);
+  free(p);
+  return code;
 }
 
 // Folds logits [n] in slices of step into two answers, joined at half.

@@ -115,7 +115,8 @@ func (s Set) Dequantize(w []int8, scale float32, y []float32, add bool) {
 }
 
 // Attend gives the outputs [nq, hd] of up to four queries q [nq, hd] over cached keys and
-// values [n1, hd], of which query i sees the first seen[i], and canvas ones [n2, hd].
+// values [n1, hd], of which query i sees the first seen[i], and canvas ones [n2, hd]. Keys
+// and values are rounded to bfloat16, as those of a pass.
 func (s Set) Attend(hd int, q []float32, seen []int32, k1, v1, k2, v2 []float32) []float32 {
 	nq, n1, n2 := len(seen), len(k1)/hd, len(k2)/hd
 	if nq < 1 || nq > 4 {

@@ -187,6 +187,11 @@ var operators = []struct {
 		for i := max(n1-1, 0) * hd; nq > 1 && i < n1*hd; i++ {
 			v1[i] *= 3e37 // the least weight for those that do not see it would show
 		}
+		for _, x := range [][]float32{k1, v1, k2, v2} { // what is kept of them
+			for i, v := range x {
+				x[i] = bf16(v)
+			}
+		}
 		got := s.Attend(hd, q, seen, k1, v1, k2, v2)
 		for i := range nq {
 			near(t, got[i*hd:(i+1)*hd], attend(q[i*hd:(i+1)*hd], k1[:int(seen[i])*hd], v1[:int(seen[i])*hd], k2, v2), 2e-5)
@@ -295,6 +300,12 @@ func quantize(x []float32) ([]int32, float32) {
 		q[i] = int32(p + float32(math.Copysign(0.5, float64(p))))
 	}
 	return q, top / 127
+}
+
+// bf16 rounds to the nearest bfloat16, ties to even.
+func bf16(x float32) float32 {
+	b := math.Float32bits(x)
+	return math.Float32frombits((b + 0x7fff + b>>16&1) &^ 0xffff)
 }
 
 func attend(q, k1, v1, k2, v2 []float32) []float64 {

@@ -31,6 +31,19 @@ INLINE v4 FN(max4)(v4 a, v4 b) {
 
 INLINE vf FN(load)(const float *p) { return *(const vf *)p; }
 
+// The same of bfloat16, whose values are the upper halves of floats.
+INLINE vf FN(load16)(const uint16_t *p) {
+  typedef uint16_t half __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+  typedef uint32_t whole __attribute__((vector_size(VL * 4)));
+  return (vf)(__builtin_convertvector(*(const half *)p, whole) << 16);
+}
+
+INLINE v4 FN(four16)(const uint16_t *p) {
+  typedef uint16_t half __attribute__((vector_size(8), aligned(2), may_alias));
+  typedef uint32_t whole __attribute__((vector_size(16)));
+  return (v4)(__builtin_convertvector(*(const half *)p, whole) << 16);
+}
+
 // exp by 2^x: relative error under 3e-7 on [-87, 88], clamped outside.
 INLINE float FN(exp)(float x) {
   x = x < -87.0f ? -87.0f : x;
