@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -24,6 +25,8 @@ type lspCmd struct {
 
 	Idle time.Duration `default:"10m" help:"How long a shared server that was started here stays without editors."`
 
+	Nice int `default:"5" help:"How far to give way to other programs, a compiler above all, from 0 to 19 (Linux)."`
+
 	Stdio           bool `help:"Speak on stdin and stdout, as it does in any case; VS Code's client says so."`
 	ClientProcessID int  `name:"clientProcessId" placeholder:"PID" help:"The editor's process; taken and ignored, the end of stdin tells as much."`
 }
@@ -37,9 +40,15 @@ type stdio struct {
 func (stdio) Close() error { return nil }
 
 func (v *lspCmd) Run(ctx context.Context, c *Commands) error {
+	if v.Nice < 0 || v.Nice > 19 {
+		return usageError{fmt.Errorf("--nice is %d, and must be from 0 to 19", v.Nice)}
+	}
 	log, level, err := c.logger()
 	if err != nil {
 		return err
+	}
+	if err := polite(v.Nice); err != nil {
+		log.Warn("other programs may be slowed down", zap.Error(err))
 	}
 	editor, sharing, err := lsp.Greeted(ctx, stdio{os.Stdin, os.Stdout})
 	if err != nil || editor == nil {
@@ -76,7 +85,7 @@ func (v *lspCmd) share(ctx context.Context, c *Commands, log *zap.Logger, editor
 	if err != nil {
 		return err
 	}
-	args := []string{"serve", "--socket", path, "--idle", v.Idle.String(), "--model", c.Model, "--threads", strconv.Itoa(c.Threads)}
+	args := []string{"serve", "--socket", path, "--idle", v.Idle.String(), "--model", c.Model, "--threads", strconv.Itoa(c.Threads), "--nice", strconv.Itoa(v.Nice)}
 	if c.Log != "" {
 		args = append(args, "--log", c.Log)
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/seedling-lsp/seedling/engine/eval"
 	"github.com/seedling-lsp/seedling/lsp"
 	"github.com/seedling-lsp/seedling/lsp/serve"
@@ -20,6 +22,7 @@ type serveCmd struct {
 	Token  string        `env:"SEEDLING_TOKEN" help:"Token that clients must send; better in SEEDLING_TOKEN, since others see the command line."`
 	Decode string        `enum:"diffusion,verify,causal" default:"verify" help:"How HTTP is answered: diffusion, verify or causal."`
 	Socket bool          `help:"Serve editors on a Unix socket that is this user's alone (seedling lsp --connect)."`
+	Nice   int           `default:"5" help:"How far to give way to other programs, a compiler above all, from 0 to 19 (Linux)."`
 	Path   string        `arg:"" optional:"" help:"The socket; default: one for each model and version."`
 	Idle   time.Duration `placeholder:"10m" help:"End when no editor was there for so long; 0: never."`
 }
@@ -35,12 +38,18 @@ func (v *serveCmd) Run(ctx context.Context, c *Commands) error {
 			return usageError{err}
 		}
 	}
+	if v.Nice < 0 || v.Nice > 19 {
+		return usageError{fmt.Errorf("--nice is %d, and must be from 0 to 19", v.Nice)}
+	}
 	if v.Path != "" && !v.Socket {
 		return usageError{fmt.Errorf("a socket is named, %s, without --socket", v.Path)}
 	}
 	log, _, err := c.logger()
 	if err != nil {
 		return err
+	}
+	if err := polite(v.Nice); err != nil {
+		log.Warn("other programs may be slowed down", zap.Error(err))
 	}
 	// Before the model, which takes longer.
 	var editors *shared.Listener
