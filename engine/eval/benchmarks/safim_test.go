@@ -19,7 +19,7 @@ import (
 
 // ours are problems of ours in SAFIM's form.
 const oursBlock = `{"task_id":"block_1","lang":"python","prompt":"Complete the code in python to solve this programming problem:\n\nDescription: Print a+b.\n\nCode:\n\nt = int(input())\nfor _ in range(t):\n    # TODO: Your code here\nprint(\"done\")\n","eval_prompt":"t = int(input())\nfor _ in range(t):\n    {{completion}}\nprint(\"done\")\n","ground_truth":"a, b = map(int, input().split())\n    print(a + b)","unit_tests":"[{\"input\": \"2\\n1 2\\n3 4\\n\", \"output\": [\"3\\n7\\ndone\"]}, {\"input\": \"1\\n-1 1\\n\", \"output\": [\"nothing\", \"0\\ndone\\n\"]}]"}
-{"task_id":"block_2","lang":"cpp","prompt":"Description: Print a+b.\n\nCode:\n\n#include <iostream>\nint main() {\n    int a, b;\n    std::cin >> a >> b;\n    /* TODO: Your code here */\n    return 0;\n}\n","eval_prompt":"#include <iostream>\nint main() {\n    int a, b;\n    std::cin >> a >> b;\n    {{completion}}\n    return 0;\n}\n","ground_truth":"std::cout << a + b << std::endl;","unit_tests":"[{\"input\": \"1 2\", \"output\": [\"3\"]}]"}
+{"task_id":"block_2","lang":"cpp","prompt":"Description: Print a+b.\n\nCode:\n\n#include <cstdio>\nint main() {\n    int a, b;\n    if (scanf(\"%d %d\", &a, &b) != 2) return 1;\n    /* TODO: Your code here */\n    return 0;\n}\n","eval_prompt":"#include <cstdio>\nint main() {\n    int a, b;\n    if (scanf(\"%d %d\", &a, &b) != 2) return 1;\n    {{completion}}\n    return 0;\n}\n","ground_truth":"printf(\"%d\\n\", a + b);","unit_tests":"[{\"input\": \"1 2\", \"output\": [\"3\"]}]"}
 {"task_id":"block_3","lang":"java","prompt":"Description: Print a+b.\n\nCode:\n\nimport java.util.Scanner;\n\npublic class Sum {\n    public static void main(String[] args) {\n        Scanner s = new Scanner(System.in);\n        int a = s.nextInt(), b = s.nextInt();\n        /* TODO: Your code here */\n    }\n}\n","eval_prompt":"import java.util.Scanner;\n\npublic class Sum {\n    public static void main(String[] args) {\n        Scanner s = new Scanner(System.in);\n        int a = s.nextInt(), b = s.nextInt();\n        {{completion}}\n    }\n}\n","ground_truth":"System.out.println(a + b);","unit_tests":"[{\"input\": \"1 2\", \"output\": [\"3\"]}]"}
 {"task_id":"block_4","lang":"csharp","prompt":"class P { static void Main() { /* TODO: Your code here */ } }","eval_prompt":"class P { static void Main() { {{completion}} } }","ground_truth":"int a = 1;","unit_tests":"[{\"input\": \"\", \"output\": [\"\"]}]"}
 `
@@ -71,7 +71,7 @@ func TestSafimPasses(t *testing.T) {
 		{"python", nil, []string{"x = input().split()\n    print(int(x[0]) + int(x[1]))", "print(sum(map(float, input().split())))"},
 			[]string{"a, b = map(int, input().split())\n    print(a - b)", "a, b = map(int, input().split())\n    print(a + b if a > 0 else 5)", "print(", "",
 				"a, b = map(int, input().split())\n    print(a + b)\n    if _ == t - 1: print('done'); raise SystemExit(1)", "print(open('/etc/passwd').read())"}, "while True: pass"},
-		{"cpp", []string{"g++"}, []string{"std::cout << b + a;"}, []string{"std::cout << a - b;", "std::cout << c;", "std::cout << a + b; return 1;"}, "for (;;);"},
+		{"cpp", []string{"g++"}, []string{`printf("%d", b + a);`}, []string{`printf("%d", a - b);`, `printf("%d", c);`, `printf("%d", a + b); return 1;`}, "for (;;);"},
 		{"java", []string{"java", "javac"}, []string{"System.out.print(b + a);"}, []string{"System.out.println(a - b);", "System.out.println(c);"}, ""},
 	} {
 		t.Run(c.language, func(t *testing.T) {
