@@ -28,8 +28,10 @@ type wireClient struct {
 	// progress is whether it shows work done progress.
 	progress bool
 	// answers are its answers to requests of the server, by method; the others get null.
-	answers map[string]string
-	lacks   string // a method that the client does not know
+	answers   map[string]string
+	lacks     string          // a method that the client does not know
+	silent    string          // one that it does not answer
+	lastAsked json.RawMessage // id of the last of them
 	// asked are those requests.
 	asked []reply
 	// notes are the notifications that came while waiting for answers.
@@ -145,9 +147,12 @@ func (w *wireClient) noted(r reply) bool {
 	switch {
 	case r.Method != "" && r.ID != nil:
 		w.asked = append(w.asked, r)
-		if w.lacks == r.Method {
+		w.lastAsked = r.ID
+		switch r.Method {
+		case w.silent:
+		case w.lacks:
 			w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}`, r.ID))
-		} else {
+		default:
 			w.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, r.ID, cmp.Or(w.answers[r.Method], "null")))
 		}
 	case r.Method != "":

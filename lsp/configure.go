@@ -79,7 +79,7 @@ func (s *Server) configure(section []byte) {
 	case !set.Enable:
 		s.asked.cancelAll(protocol.ErrRequestCancelled)
 		s.settle(stateOff, turnedOff)
-	case s.generator() != nil:
+	case s.generator() != nil && s.introduced():
 		s.settle(stateReady, "")
 	}
 	if set.Suspicion != suspicion {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // registers reads until the server registers or takes something back, and gives what, in short.
@@ -89,5 +90,31 @@ func TestDynamicRefused(t *testing.T) {
 		}
 		w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": map[string]any{"debounceMs": 1}}})
 	}
+	w.bye()
+}
+
+// TestReadyWhenRegistered: a person who is told that the server is ready, and types, is asked
+// for. VS Code asks for suggestions when a key comes, not when it learns who has some: what was
+// typed between a ready and the registration got none.
+func TestReadyWhenRegistered(t *testing.T) {
+	w := dial(t, says("x := 1"), Options{})
+	w.silent = "client/registerCapability"
+	w.call("initialize", map[string]any{"capabilities": map[string]any{"experimental": map[string]any{"seedlingStatus": true},
+		"textDocument": map[string]any{"inlineCompletion": map[string]any{"dynamicRegistration": true}}}})
+	w.notify("initialized", map[string]any{})
+	if got := w.registers(); got != "+inlineCompletion null" {
+		t.Fatal(got)
+	}
+	// Settings that come meanwhile make nothing ready either.
+	w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": map[string]any{"debounceMs": 1}}})
+	for range 10 {
+		w.call("no/such", nil)
+		time.Sleep(time.Millisecond)
+	}
+	if told := w.states(); len(told) > 0 {
+		t.Errorf("before it is registered the client is told %v", told)
+	}
+	w.frame(`{"jsonrpc":"2.0","id":` + string(w.lastAsked) + `,"result":null}`)
+	w.hears("seedling/status", `"state":"ready"`)
 	w.bye()
 }

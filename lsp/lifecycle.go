@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"context"
+	"time"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -94,17 +95,21 @@ func (s *Server) Initialize(ctx context.Context, p *protocol.InitializeParams) (
 
 // Initialized implements protocol.Server.
 func (s *Server) Initialized(context.Context, *protocol.InitializedParams) error {
-	go s.greet(s.wire) // asks the client: not on the read loop
-	if s.generator() == nil && s.opt.Load != nil {
-		s.once.Do(func() { go s.load(s.wire) }) // likewise
-		return nil
-	}
-	s.ready()
+	s.once.Do(func() { // neither is for the read loop: both ask the client
+		go s.greet(s.wire)
+		if s.generator() == nil && s.opt.Load != nil {
+			go s.load(s.wire)
+			return
+		}
+		go s.ready()
+	})
 	return nil
 }
 
-// greet asks the client for its settings, and to be told of changes.
+// greet asks the client for its settings, to be told of changes, and to send requests for
+// suggestions.
 func (s *Server) greet(ctx context.Context) {
+	defer close(s.greeted)
 	if s.pulls {
 		s.pull(ctx, false)
 	}
@@ -115,8 +120,33 @@ func (s *Server) greet(ctx context.Context) {
 	s.reregister(ctx)
 }
 
-// ready tells the client that the server can answer.
+// introduced says whether the client was asked for all that the start asks for; before that
+// ready is still to come.
+func (s *Server) introduced() bool {
+	select {
+	case <-s.greeted:
+		return true
+	default:
+		return false
+	}
+}
+
+// greeting is how long the word that the server is ready waits for the client's answers.
+const greeting = 10 * time.Second
+
+// ready tells the client that the server can answer, when the client has been asked to ask:
+// an editor whose person believes a ready that comes earlier says nothing to what they type,
+// since it asks when a key comes and not when a provider does.
 func (s *Server) ready() {
+	t := time.NewTimer(greeting)
+	defer t.Stop()
+	select {
+	case <-s.greeted:
+	case <-t.C: // some clients never answer
+		s.log.Info("the client does not answer what it was asked at the start")
+	case <-s.wire.Done():
+		return
+	}
 	if set := s.current(); !set.Enable {
 		s.settle(stateOff, turnedOff)
 		return

@@ -100,11 +100,12 @@ type Server struct {
 	named    string // the model that answers; empty: Options.Model
 	chosen   chosen // followModel's alone
 
-	phase  atomic.Int32 // see lifecycle.go
-	exited atomic.Bool
-	exit   chan struct{} // closed when exited
-	once   sync.Once     // for loading
-	state  statusState
+	phase   atomic.Int32  // see lifecycle.go
+	greeted chan struct{} // closed when the client was asked for all that the start asks for
+	exited  atomic.Bool
+	exit    chan struct{} // closed when exited
+	once    sync.Once     // for loading
+	state   statusState
 
 	suspected suspicions
 }
@@ -112,7 +113,7 @@ type Server struct {
 // New makes a server. Serve runs it.
 func New(opt Options) *Server {
 	s := &Server{opt: opt, log: opt.Logger, gen: opt.Generator,
-		parser: treesitter.NewParser(treesitter.Limits{}), exit: make(chan struct{})}
+		parser: treesitter.NewParser(treesitter.Limits{}), exit: make(chan struct{}), greeted: make(chan struct{})}
 	s.chosen.changed = make(chan struct{}, 1)
 	s.library.index, s.library.pace = infill.NewIndex(infill.IndexLimits{}), libraryPause
 	if s.log == nil {
