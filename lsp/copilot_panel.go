@@ -20,29 +20,80 @@ func (s *Server) panelCompletion(ctx context.Context, params []byte) (any, error
 	if err := read(params, &p); err != nil {
 		return nil, err
 	}
-	items, _, err := s.inlineItems(ctx, p.inline(protocol.InlineCompletionTriggerKindInvoked))
-	if err != nil {
-		return nil, err
-	}
-	list := func(items []protocol.InlineCompletionItem) (json.RawMessage, error) {
-		return protocol.Marshal(&protocol.InlineCompletionList{Items: items})
+	q := inlineQuestion(ctx, p.inline(protocol.InlineCompletionTriggerKindInvoked))
+	items := []protocol.InlineCompletionItem{}
+	take := func(it protocol.InlineCompletionItem) error {
+		items = append(items, it)
+		return nil
 	}
 	if t := string(p.PartialResultToken); t != "" && t != "null" {
-		for i := range items {
-			value, err := list(items[i : i+1])
+		take = func(it protocol.InlineCompletionItem) error {
+			value, err := itemList(it)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if err := s.conn.Notify(ctx, protocol.MethodProgress, rawJSON(map[string]any{"token": p.PartialResultToken, "value": value})); err != nil {
-				return nil, err
+			return s.conn.Notify(ctx, protocol.MethodProgress, rawJSON(map[string]any{"token": p.PartialResultToken, "value": value}))
+		}
+	}
+	if err := s.panel(ctx, q, take); err != nil {
+		return nil, err
+	}
+	return itemList(items...)
+}
+
+// maxAhead is how many suggestions may wait to be written while others are looked for; what
+// is more comes at the end.
+const maxAhead = 16
+
+// panel gives each suggestion once: as it is found, and at the end those that were at hand.
+func (s *Server) panel(ctx context.Context, q question, take func(protocol.InlineCompletionItem) error) error {
+	found := make(chan suggested, maxAhead)
+	q.each = func(a suggested) {
+		select {
+		case found <- a:
+		default:
+		}
+	}
+	given := map[string]bool{}
+	give := func(a suggested) error {
+		for _, g := range a.all {
+			if !given[g.Text] {
+				first := len(given) == 0
+				given[g.Text] = true
+				if err := take(s.item(q.doc, a.at, a.w, g, first)); err != nil {
+					return err
+				}
 			}
 		}
-		items = nil
+		return nil
 	}
-	if items == nil {
-		items = []protocol.InlineCompletionItem{}
+	over, written := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case a := <-found:
+				err = give(a)
+				continue
+			case <-over:
+			}
+			break // what still waits comes with all the others
+		}
+		written <- err
+	}()
+	a, err := s.suggest(ctx, q)
+	close(over) // not found: an engine that is given up may still tell of something
+	if unwritten := <-written; err == nil {
+		err = unwritten
 	}
-	return list(items)
+	if err != nil {
+		return err
+	}
+	return give(a)
+}
+
+func itemList(items ...protocol.InlineCompletionItem) (json.RawMessage, error) {
+	return protocol.Marshal(&protocol.InlineCompletionList{Items: items})
 }
 
 // getPanelCompletions is the same in the older protocol: the answer is how many there are,

@@ -1,13 +1,16 @@
 package lsp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seedling-lsp/seedling/engine"
 	"github.com/seedling-lsp/seedling/lsp/stats"
 )
 
@@ -207,6 +210,43 @@ func TestCopilotAgent(t *testing.T) {
 		t.Errorf("%s", n.Params)
 	}
 	w.hears("PanelSolutionsDone", `"status":"OK"`)
+	w.bye()
+}
+
+// TestCopilotPanelAhead: a suggestion goes to the panel while the engine looks for the next
+// one, and none goes twice.
+func TestCopilotPanelAhead(t *testing.T) {
+	seen := make(chan struct{})
+	w := dial(t, generator(func(_ context.Context, r engine.Request) (engine.Result, error) {
+		first, second := engine.Result{Text: "1)", Stop: "line"}, engine.Result{Text: "2)", Stop: "line"}
+		third := engine.Result{Text: "3)", Stop: "line"} // at hand: not told of ahead
+		r.Show(first)
+		select {
+		case <-seen:
+		case <-time.After(20 * time.Second):
+			t.Error("the first suggestion waits for the others")
+		}
+		r.Show(second)
+		second.Alternatives = []engine.Result{first, third}
+		return second, nil
+	}), Options{})
+	w.copilotHello()
+	w.open("package main\n\nfunc main() {\n\tf(x, )\n}\n")
+	id := w.send("textDocument/copilotPanelCompletion", map[string]any{"textDocument": map[string]any{"uri": testURI, "version": 1},
+		"position": map[string]any{"line": 3, "character": 6}, "partialResultToken": "p"})
+	w.hears("$/progress", `f(x, 1`)
+	close(seen)
+	w.hears("$/progress", `f(x, 2`)
+	w.hears("$/progress", `f(x, 3`)
+	if list := w.wait(id).items(t); len(list.Items) != 0 {
+		t.Errorf("both ahead and in the answer: %+v", list)
+	}
+	w.call("no/such", nil)
+	for _, n := range w.notes {
+		if n.Method == "$/progress" {
+			t.Errorf("twice: %s", n.Params)
+		}
+	}
 	w.bye()
 }
 

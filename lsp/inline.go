@@ -18,16 +18,22 @@ import (
 // asked for by hand others to choose from.
 func (s *Server) InlineCompletion(ctx context.Context, p *protocol.InlineCompletionParams) (protocol.InlineCompletionResult, error) {
 	list := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
-	doc, _ := ctx.Value(taken{}).(*snapshot)
-	a, err := s.suggest(ctx, question{doc: doc, position: p.Position, selected: p.Context.SelectedCompletionInfo,
-		invoked: p.Context.TriggerKind != protocol.InlineCompletionTriggerKindAutomatic, kind: stats.Completion})
+	q := inlineQuestion(ctx, p)
+	a, err := s.suggest(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	for i, g := range a.all {
-		list.Items = append(list.Items, s.item(doc, a.at, a.w, g, i == 0))
+		list.Items = append(list.Items, s.item(q.doc, a.at, a.w, g, i == 0))
 	}
 	return list, nil
+}
+
+// inlineQuestion is what the parameters of an inline completion ask.
+func inlineQuestion(ctx context.Context, p *protocol.InlineCompletionParams) question {
+	doc, _ := ctx.Value(taken{}).(*snapshot)
+	return question{doc: doc, position: p.Position, selected: p.Context.SelectedCompletionInfo,
+		invoked: p.Context.TriggerKind != protocol.InlineCompletionTriggerKindAutomatic, kind: stats.Completion}
 }
 
 // question is what a client asks for.
@@ -37,6 +43,9 @@ type question struct {
 	selected protocol.SelectedCompletionInfo
 	invoked  bool // by hand
 	kind     stats.Kind
+	// each is told of every suggestion of several as it is found, in no order, while the engine
+	// waits: it must not block. nil: nobody is. What is at hand already is told to nobody.
+	each func(suggested)
 }
 
 // suggested answers a question.
@@ -83,6 +92,17 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 		}
 		r.Decode = decodes[set.Decode]
 		r.Deadline = deadline
+		if show := r.Show; q.each != nil && show != nil {
+			told := map[string]bool{"": true}
+			r.Show = func(res engine.Result) string {
+				seen := show(res)
+				if !told[seen] {
+					told[seen] = true
+					q.each(suggested{a.at, a.w, []infill.Suggestion{inCell(plan.Finish(res), head, len(a.w.text))}})
+				}
+				return seen
+			}
+		}
 		canvas.watch(&r)
 		if !q.invoked { // who asks by hand wants to see what there is
 			r.MinLogProb = set.MinLogProb
