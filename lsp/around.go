@@ -28,7 +28,7 @@ func Around(ctx context.Context, file string) (src infill.Sources, note string) 
 	}
 	s := New(Options{})
 	defer s.parser.Close()
-	s.ignores.watched = nil // nothing changes while a command runs
+	s.ignores.watched, s.library.watch = nil, nil // nothing changes while a command runs
 	root := rootOf(file)
 	s.folders.change(nil, []protocol.WorkspaceFolder{{URI: uri.File(root), Name: root}})
 	l := &s.library

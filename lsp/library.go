@@ -19,11 +19,13 @@ import (
 
 // Bounds of what is read of a workspace.
 const (
-	libraryFiles  = 2000
-	libraryBytes  = 4 << 20
-	libraryFile   = 256 << 10            // larger files are left out
-	libraryPause  = 2 * time.Millisecond // after each file: a person is typing
-	libraryReread = 2 * time.Minute      // at the earliest, what changed on disk is read again
+	libraryFiles   = 2000
+	libraryBytes   = 4 << 20
+	libraryFolders = 512                  // as many are watched
+	libraryFile    = 256 << 10            // larger files are left out
+	libraryPause   = 2 * time.Millisecond // after each file: a person is typing
+	libraryReread  = 2 * time.Minute      // at the earliest, what changed on disk is looked for where nobody tells
+	librarySurvey  = 20 * time.Minute     // and where somebody does: word can get lost
 )
 
 // rememberer is a Generator that can follow the ways of other documents.
@@ -46,6 +48,10 @@ type library struct {
 	files   map[string]fileState // by path
 	open    map[uri.URI]int32    // versions of open documents
 	paths   []string             // of files, for others than the reader; under mu
+	stale   map[string]bool      // paths of files that changed on disk; under mu
+	folders map[string]bool      // that were read
+	blind   bool                 // some of them are not watched
+	watch   func(string) bool    // has a folder watched, if that can be; nil: none
 	done    sync.WaitGroup
 	index   *infill.Index // empty unless scope.index
 	pace    time.Duration // that passes after each file
@@ -108,6 +114,7 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 			l.forget(m, rememberedAs(u))
 		}
 		l.scope, l.read, l.files, l.open = now, map[string]time.Time{}, map[string]fileState{}, map[uri.URI]int32{}
+		l.folders, l.blind = map[string]bool{}, false
 	}
 	if set.Remember == "nothing" {
 		return
@@ -133,6 +140,7 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 		if p := pathOf(u); s.docs.get(u) == nil { // closed: its file counts, when it is read again
 			delete(l.open, u)
 			delete(l.files, p)
+			l.changed(p)
 			if p == "" || set.Remember == "open" || rememberedAs(u) != p { // no file, or a cell of one
 				l.forget(m, rememberedAs(u))
 			}
@@ -150,6 +158,7 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 	if root := s.folders.holding(file); root != "" && set.Remember == "workspace" {
 		l.walk(ctx, s, m, set, root, true, editor, &bytes)
 	}
+	l.refresh(s, m, set, editor, &bytes)
 	if n := len(l.files); n != files {
 		s.log.Debug("read the code around", zap.Int("files", n), zap.Int("bytes", bytes), zap.Duration("took", time.Since(start)))
 	}
@@ -162,7 +171,11 @@ func (l *library) walk(ctx context.Context, s *Server, m rememberer, set Setting
 	if deep {
 		key += string(filepath.Separator)
 	}
-	if at, ok := l.read[key]; ok && time.Since(at) < libraryReread {
+	due := libraryReread
+	if l.watch != nil && !l.blind {
+		due = librarySurvey
+	}
+	if at, ok := l.read[key]; ok && time.Since(at) < due {
 		return
 	}
 	l.read[key] = time.Now()
@@ -183,42 +196,102 @@ func (l *library) walk(ctx context.Context, s *Server, m rememberer, set Setting
 			return nil
 		case d.IsDir() && p != root && (!deep || skipped(d.Name()) || s.ignoredFolder(p, set)):
 			return fs.SkipDir
-		case d.IsDir() || !d.Type().IsRegular():
+		case d.IsDir():
+			if l.watch != nil && !l.folders[p] {
+				l.blind = len(l.folders) >= libraryFolders || !l.watch(p) || l.blind
+				l.folders[p] = true
+			}
+			if !deep && p != root {
+				return fs.SkipDir
+			}
+			return nil
+		case !d.Type().IsRegular():
 			return nil
 		}
-		language := treesitter.Detect(d.Name(), "")
 		info, err := d.Info()
-		module := l.scope.index && d.Name() == "go.mod" // it says what imports mean
-		if language == treesitter.Text && !module || err != nil || info.Size() > libraryFile {
+		if err != nil || editor[p] {
 			return nil
 		}
-		old, known := l.files[p]
-		state := fileState{info.ModTime(), info.Size()}
-		if editor[p] || known && old == state {
+		if !l.take(s, m, set, p, info, bytes) {
 			return nil
 		}
-		text, err := os.ReadFile(p)
-		if err != nil {
-			return nil
-		}
-		if known {
-			*bytes -= int(old.size)
-		}
-		l.files[p] = state
-		*bytes += int(state.size)
-		file := newSnapshot(uri.File(p), language.String(), 0, valid(string(text)))
-		if s.withheld(file, set) != "" {
-			l.forget(m, p)
-			return nil
-		}
-		doc := infill.Document{Path: p, Language: language, Text: file.text()}
-		if l.scope.index && language != treesitter.Text {
-			doc.Tree, _ = s.parser.Parse(language, nil, doc.Text) // without a tree it defines nothing
-		}
-		l.keep(m, doc)
-		doc.Tree.Close()
 		return pause(ctx, l.pace)
 	})
+}
+
+// take reads a file that is new, or another than it was; false: it is neither, or nothing to
+// be read.
+func (l *library) take(s *Server, m rememberer, set Settings, p string, info fs.FileInfo, bytes *int) bool {
+	language := treesitter.Detect(info.Name(), "")
+	module := l.scope.index && info.Name() == "go.mod" // it says what imports mean
+	if language == treesitter.Text && !module || info.Size() > libraryFile {
+		return false
+	}
+	old, known := l.files[p]
+	state := fileState{info.ModTime(), info.Size()}
+	if known && old == state {
+		return false
+	}
+	text, err := os.ReadFile(p)
+	if err != nil {
+		return false
+	}
+	if known {
+		*bytes -= int(old.size)
+	}
+	l.files[p] = state
+	*bytes += int(state.size)
+	file := newSnapshot(uri.File(p), language.String(), 0, valid(string(text)))
+	if s.withheld(file, set) != "" {
+		l.forget(m, p)
+		return false
+	}
+	doc := infill.Document{Path: p, Language: language, Text: file.text()}
+	if l.scope.index && language != treesitter.Text {
+		doc.Tree, _ = s.parser.Parse(language, nil, doc.Text) // without a tree it defines nothing
+	}
+	l.keep(m, doc)
+	doc.Tree.Close()
+	return true
+}
+
+// changed takes note of a file that changed on disk, came or went: it is read again when
+// something is asked for next. It may be called from anywhere.
+func (l *library) changed(p string) {
+	if name := filepath.Base(p); treesitter.Detect(name, "") == treesitter.Text && name != "go.mod" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stale == nil {
+		l.stale = map[string]bool{}
+	}
+	if len(l.stale) < libraryFiles { // what is more, the next survey finds
+		l.stale[p] = true
+	}
+}
+
+// refresh reads the files again that changed since the last time, in folders that are read.
+func (l *library) refresh(s *Server, m rememberer, set Settings, editor map[string]bool, bytes *int) {
+	l.mu.Lock()
+	stale := l.stale
+	l.stale = nil
+	l.mu.Unlock()
+	for p := range stale {
+		info, err := os.Lstat(p)
+		old, known := l.files[p]
+		switch {
+		case editor[p]: // it counts as it stands there
+		case err != nil || !info.Mode().IsRegular() || info.Size() > libraryFile:
+			if known {
+				l.forget(m, p)
+				*bytes -= int(old.size)
+				delete(l.files, p)
+			}
+		case known || l.folders[filepath.Dir(p)] && len(l.files) < libraryFiles && *bytes < libraryBytes:
+			l.take(s, m, set, p, info, bytes)
+		}
+	}
 }
 
 // keep takes in a document, in place of what was known of it.

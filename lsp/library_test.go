@@ -124,3 +124,71 @@ func TestLibrary(t *testing.T) {
 	}
 	w.bye()
 }
+
+// What changes on disk, comes or goes is told of, by the client or by the system, and known at
+// the next question: without that a branch that is checked out would be followed minutes later.
+func TestLibraryWatches(t *testing.T) {
+	for name, capabilities := range map[string]map[string]any{"system": nil, "client": {"didChangeWatchedFiles": map[string]any{"dynamicRegistration": true}}} {
+		t.Run(name, func(t *testing.T) {
+			l := &librarian{Generator: says("x := 1"), text: map[string]string{}}
+			w, root, ask := projectOf(t, l, capabilities, map[string]string{".seedlingignore": "private/\n", "a.go": "package a\n", "sub/b.go": "package b\n", "sub/c.go": "package c\n", "private/d.go": "package d\n"})
+			if capabilities != nil { // it is told what to tell
+				for w.lastAsked == nil || !strings.Contains(string(w.asked[len(w.asked)-1].Params), ".go,") {
+					w.noted(w.read())
+				}
+			}
+			tell := func(names ...string) {
+				if capabilities == nil {
+					return
+				}
+				for _, n := range names {
+					w.notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": uri.File(filepath.Join(root, n)), "type": 2}}})
+				}
+			}
+			texts := func() string {
+				ask("a.go")
+				w.s.library.wait()
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				var all []string
+				for p, text := range l.text {
+					if filepath.Base(p) == "a.go" { // open
+						continue
+					}
+					all = append(all, filepath.Base(p)+"="+strings.TrimPrefix(strings.TrimSpace(text), "package "))
+				}
+				slices.Sort(all)
+				return strings.Join(all, " ")
+			}
+			becomes := func(want string) {
+				t.Helper()
+				end := time.Now().Add(10 * time.Second)
+				got := texts()
+				for ; got != want && time.Now().Before(end); got = texts() {
+					time.Sleep(5 * time.Millisecond)
+				}
+				if got != want {
+					t.Errorf("%s is remembered, want %s", got, want)
+				}
+			}
+			becomes("b.go=b c.go=c")
+			if capabilities != nil && w.s.library.blind {
+				t.Error("the client tells, and is not believed")
+			}
+			tree(t, root, map[string]string{"sub/b.go": "package changed\n", "sub/e.go": "package e\n", "private/d.go": "package still\n"})
+			if err := os.Remove(filepath.Join(root, "sub/c.go")); err != nil {
+				t.Fatal(err)
+			}
+			tell("sub/b.go", "sub/c.go", "sub/e.go", "private/d.go", "sub/none.go")
+			becomes("b.go=changed e.go=e")
+			// What is closed is its file again, which changed meanwhile.
+			ask("sub/b.go")
+			tree(t, root, map[string]string{"sub/b.go": "package after\n"})
+			tell("sub/b.go")
+			ask("a.go")
+			w.notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": uri.File(filepath.Join(root, "sub/b.go"))}})
+			becomes("b.go=after e.go=e")
+			w.bye()
+		})
+	}
+}

@@ -119,8 +119,8 @@ func New(opt Options) *Server {
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}
-	s.watcher = watcher{changed: s.ignores.forget, log: s.log}
-	s.ignores.watched = s.watched
+	s.watcher = watcher{changed: s.ignores.forget, file: s.library.changed, log: s.log}
+	s.ignores.watched, s.library.watch = s.watched, s.watched
 	s.ignores.log = func(path string, err error) {
 		s.log.Info("an ignore file cannot be read", zap.String("path", path), zap.Error(err))
 	}

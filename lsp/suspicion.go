@@ -190,15 +190,17 @@ func (s *Server) suspectSoon(u uri.URI, pause time.Duration) {
 	if end := sus.ends[u]; end != nil {
 		end()
 	}
+	if !s.current().Suspicion && !sus.told[u] { // nothing to say, nothing to take back
+		delete(sus.ends, u)
+		sus.mu.Unlock()
+		cancel()
+		return
+	}
 	if sus.ends == nil {
 		sus.ends, sus.told = map[uri.URI]context.CancelFunc{}, map[uri.URI]bool{}
 	}
 	sus.ends[u] = cancel
-	told := sus.told[u]
 	sus.mu.Unlock()
-	if !s.current().Suspicion && !told {
-		return // nothing to say, nothing to take back
-	}
 	go func() {
 		defer cancel()
 		if pause > 0 {
@@ -230,7 +232,9 @@ func (s *Server) suspectSoon(u uri.URI, pause time.Duration) {
 		if ctx.Err() != nil || len(found) == 0 && !sus.told[u] {
 			return
 		}
-		sus.told[u] = len(found) > 0
+		if sus.told[u] = len(found) > 0; doc == nil {
+			delete(sus.told, u)
+		}
 		if err := s.client.PublishDiagnostics(ctx, p); err != nil {
 			s.log.Debug("textDocument/publishDiagnostics", zap.Error(err))
 		}

@@ -3,6 +3,7 @@ package lsp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -97,5 +98,33 @@ func TestSuspicionGivesWay(t *testing.T) {
 	w.open(faultText)
 	if list := w.diagnostics(); len(list) != 1 || f.asked.Load() != 3 {
 		t.Errorf("%s after %d", list, f.asked.Load())
+	}
+}
+
+// TestSuspicionForgets: nothing is kept of documents that are closed, whether the setting is on
+// or not. An editor runs for weeks.
+func TestSuspicionForgets(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		w := dial(t, &fixer{old: "<", with: "<=", gain: sure}, Options{})
+		w.greets(pushed, map[string]any{"suspicion": on})
+		for i := range 20 {
+			u := fmt.Sprintf("file:///tmp/project/f%d.go", i)
+			w.openAt(u, faultText)
+			if on {
+				w.hears("textDocument/publishDiagnostics", u)
+			}
+			w.notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": u}})
+			if on {
+				w.hears("textDocument/publishDiagnostics", `"diagnostics":[]`)
+			}
+		}
+		w.call("no/such", nil)
+		sus := &w.s.suspected
+		sus.mu.Lock()
+		if len(sus.ends) > 0 || len(sus.told) > 0 {
+			t.Errorf("on %v: %d and %d documents are kept", on, len(sus.ends), len(sus.told))
+		}
+		sus.mu.Unlock()
+		w.bye()
 	}
 }

@@ -3,16 +3,22 @@ package lsp
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 	"go.uber.org/zap"
+
+	"github.com/seedling-lsp/seedling/treesitter"
 )
 
 // ignoreNames are the files whose changes matter.
 var ignoreNames = map[string]bool{".gitignore": true, ownIgnore: true, ".git": true}
+
+// sourceGlob are the files that are remembered.
+var sourceGlob = "**/{go.mod,*{" + strings.Join(treesitter.Extensions(), ",") + "}}"
 
 // register asks the client to tell of what it only tells when asked: changes of its
 // settings, and of ignore files. It waits for the client, so it must not run on the read
@@ -24,7 +30,7 @@ func (s *Server) register(ctx context.Context, configuration, files bool) {
 	}
 	if files {
 		wanted = append(wanted, map[string]any{"id": "seedling/ignore", "method": protocol.MethodWorkspaceDidChangeWatchedFiles,
-			"registerOptions": map[string]any{"watchers": []any{map[string]any{"globPattern": "**/{.gitignore," + ownIgnore + "}"}}}})
+			"registerOptions": map[string]any{"watchers": []any{map[string]any{"globPattern": "**/{.gitignore," + ownIgnore + "}"}, map[string]any{"globPattern": sourceGlob}}}})
 	}
 	if len(wanted) == 0 {
 		return
@@ -63,14 +69,19 @@ func (s *Server) DidSave(_ context.Context, p *protocol.DidSaveTextDocumentParam
 
 // changed takes note of a file that changed on disk.
 func (s *Server) changed(u uri.URI) {
-	if p := pathOf(u); ignoreNames[filepath.Base(p)] {
+	p := pathOf(u)
+	if ignoreNames[filepath.Base(p)] {
 		s.ignores.forget(filepath.Dir(p))
+	}
+	if p != "" {
+		s.library.changed(p)
 	}
 }
 
 // watcher watches folders by the system's own means.
 type watcher struct {
-	changed func(folder string)
+	changed func(folder string) // its ignore files did
+	file    func(path string)   // any file did
 	log     *zap.Logger
 
 	mu     sync.Mutex
@@ -115,6 +126,7 @@ func (w *watcher) run(system *fsnotify.Watcher, done chan struct{}) {
 			if ignoreNames[filepath.Base(e.Name)] {
 				w.changed(filepath.Dir(e.Name))
 			}
+			w.file(e.Name)
 			if e.Op.Has(fsnotify.Remove | fsnotify.Rename) { // perhaps the folder itself
 				w.changed(e.Name)
 			}
