@@ -17,6 +17,9 @@ export class NextEdit implements vscode.Disposable {
     overviewRulerColor: new vscode.ThemeColor('charts.green'),
     after: { color: new vscode.ThemeColor('editorGhostText.foreground') },
   });
+  private readonly sign = vscode.window.createTextEditorDecorationType({
+    after: { color: new vscode.ThemeColor('editorGhostText.foreground') },
+  });
   private edit: { of: InlineEdit; uri: vscode.Uri; range: vscode.Range } | undefined;
   private timer: NodeJS.Timeout | undefined;
   private asked = 0;
@@ -74,6 +77,10 @@ export class NextEdit implements vscode.Disposable {
       const here = this.edit && editor.document.uri.toString() === this.edit.uri.toString();
       const text = this.edit?.of.text.split('\n')[0] ?? '';
       editor.setDecorations(this.mark, here && this.edit ? [{ range: this.edit.range, renderOptions: { after: { contentText: ` → ${text || 'delete'}` } } }] : []);
+      // Of an edit in another file a person sees where it is, behind the line they are in.
+      const there = this.edit && !here && editor === vscode.window.activeTextEditor;
+      const end = editor.document.lineAt(editor.selection.active.line).range.end;
+      editor.setDecorations(this.sign, there && this.edit ? [{ range: new vscode.Range(end, end), renderOptions: { after: { contentText: `   → ${vscode.workspace.asRelativePath(this.edit.uri)}, line ${this.edit.range.start.line + 1}` } } }] : []);
     }
   }
 
@@ -116,6 +123,7 @@ export class NextEdit implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.timer);
     this.mark.dispose();
+    this.sign.dispose();
     this.subscriptions.forEach((s) => s.dispose());
   }
 }

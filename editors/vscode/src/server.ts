@@ -113,7 +113,7 @@ export class Server implements vscode.Disposable {
 
   private options(): LanguageClientOptions {
     return {
-      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
+      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { notebook: '*' }],
       outputChannel: this.log,
       initializationOptions: settings(),
       synchronize: { configurationSection: 'seedling' },

@@ -51,7 +51,7 @@ export async function open({ codeServer, server, vsix, files, settings = {}, use
   const port = await freePort();
   const child = spawn(process.execPath, [codeServer, ...common, '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`,
     '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', work], {
-    env: { ...process.env, PATH: path, SEEDLING_PIPE_LOG: log, SEEDLING_PIPE_SERVER: server }, stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: path, VSCODE_CLI: '1' /* else a shell says what PATH is */, SEEDLING_PIPE_LOG: log, SEEDLING_PIPE_SERVER: server }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   for (const s of [child.stdout, child.stderr]) s.on('data', (b) => appendFileSync(join(dir, 'code-server.log'), b));
   let browser;
@@ -69,7 +69,7 @@ export async function open({ codeServer, server, vsix, files, settings = {}, use
     page.setDefaultTimeout(60_000); // a busy machine takes its time
     await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`, { timeout: 120_000 });
     await page.locator('.monaco-workbench').waitFor();
-    const hold = (method) => writeFileSync(`${log}.hold`, method);
+    const hold = (method, text = '') => writeFileSync(`${log}.hold`, `${method}\n${text}`);
     const release = () => rmSync(`${log}.hold`, { force: true });
     return { page, work, close, dir, hold, release, passed: () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) };
   } catch (err) {

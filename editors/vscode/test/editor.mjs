@@ -3,7 +3,7 @@
 // Without it nothing would show that the packed extension does in VS Code what its parts do.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { open, until } from './codeserver.mjs';
@@ -266,11 +266,7 @@ const tests = {
     const marks = p.page.locator('[class*="ced-"][class*="-after"], .view-line span[class*="ced-"]');
     await until('a place that wants the same', async () => (await marks.count()) > 0);
     await p.image('nextedit');
-    await until('all of them', async () => {
-      await p.command('Go to the Next Edit');
-      await p.page.waitForTimeout(600); // the extension asks again when a person pauses
-      return !p.text('rename.go').includes('count');
-    });
+    await p.takeAll('rename.go', 'count');
   },
 };
 
@@ -310,6 +306,65 @@ const wrong = {
   },
 };
 
+// In a VS Code of its own, which finds the program on PATH.
+const cell = (type, source) => ({ cell_type: type, metadata: {}, source, ...(type === 'code' && { execution_count: null, outputs: [] }) });
+const onPath = {
+  async 'the program is found on PATH'(p) {
+    await p.file('area.go');
+    await p.says('ready');
+    assert.equal(p.passed().filter((m) => m.started).length, 1);
+  },
+
+  async 'the status says that the model thinks'(p) {
+    await p.file('main.go');
+    await p.goTo(22, 23);
+    await p.page.keyboard.press('Enter');
+    p.hold('seedling/status', '"state":"ready"');
+    await p.type('fmt.P');
+    await p.says('thinking');
+    p.release();
+    await p.says('ready');
+    await p.ghost();
+  },
+
+  async 'the next edit in another file'(p) {
+    await p.file('area.go');
+    await p.goTo(4, 6);
+    await p.page.keyboard.press('Control+Shift+ArrowRight');
+    await p.type('surface');
+    const elsewhere = (m) => m.to === 'editor' && m.method === 'textDocument/copilotInlineEdit' && m.result?.edits?.[0]?.textDocument.uri.endsWith('/room.go');
+    await until('a place in the other file', () => p.passed().some(elsewhere));
+    const sign = p.page.locator('.view-line span[class*="ced-"]'); // it says where
+    await until('a word of where it is', async () => (await sign.count()) > 0);
+    await p.image('elsewhere');
+    await p.takeAll('room.go', 'area');
+    assert.match(p.text('room.go'), /return surface\(w, h\) \* 2/);
+    assert.match(p.text('area.go'), /func surface\(/);
+  },
+
+  async 'in a cell of a notebook, with the cells before it'(p) {
+    await p.file('notes.ipynb');
+    const cells = p.page.locator('.notebookOverlay .code-cell-row');
+    await until('two cells', async () => (await cells.count()) === 2);
+    await cells.nth(1).locator('.view-lines').click();
+    await p.page.keyboard.press('Control+End');
+    const mark = p.mark();
+    await p.type('print(average(va');
+    const shown = await p.ghost();
+    await p.image('notebook');
+    const asked = p.since(mark).filter((m) => m.to === 'server' && m.method === 'textDocument/inlineCompletion');
+    assert.ok(asked.length > 0 && asked.every((m) => m.params.textDocument.uri.startsWith('vscode-notebook-cell:')), JSON.stringify(asked.map((m) => m.params.textDocument)));
+    assert.ok(shown.startsWith('lues'), `${shown} knows nothing of the cell before`);
+    await p.page.keyboard.press('Tab');
+    await until('the suggestion in the cell', () => p.since(mark).filter((m) => m.to === 'server' && m.method === 'notebookDocument/didChange').some((m) => JSON.stringify(m.params).includes('lues')));
+  },
+};
+const pathFiles = { 'main.go': main,
+  'area.go': 'package main\n\n// area multiplies.\nfunc area(w, h int) int {\n\treturn w * h\n}\n',
+  'room.go': 'package main\n\nfunc paint(w, h int) int {\n\treturn area(w, h) * 2\n}\n',
+  'notes.ipynb': JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: { language_info: { name: 'python' } }, cells: [
+    cell('code', 'def average(values):\n    return sum(values) / len(values)\n\nvalues = [1, 2, 3]\nprint(average(values))'), cell('code', '')] }) };
+
 // A package for one platform, with the program in it, in a VS Code that has no other.
 const packed = {
   async 'a package that brings the program'(p) {
@@ -343,6 +398,7 @@ async function drive(list, opened = {}) {
       } catch (err) {
         failed++;
         console.log(`FAIL ${name}: ${err.stack}`);
+        console.log(await person.where());
         if (process.env.FAILURES) await person.page.screenshot({ path: join(process.env.FAILURES, `failed-${failed}.png`) });
         await person.page.keyboard.press('Escape');
       } finally {
@@ -359,6 +415,13 @@ await drive(haste.tests, haste);
 const path = process.env.PATH.split(delimiter).filter((d) => !existsSync(join(d, 'seedling'))).join(delimiter);
 await drive(nowhere, { settings: { 'seedling.server.path': '' }, path });
 await drive(wrong, { settings: { 'seedling.server.path': '/nowhere/seedling' } });
+const bin = mkdtempSync(join(tmpdir(), 'seedling-path-'));
+symlinkSync(join(here, 'pipe.mjs'), join(bin, 'seedling'));
+try {
+  await drive(onPath, { files: pathFiles, settings: { 'seedling.server.path': '' }, path: [bin, path].join(delimiter) });
+} finally {
+  rmSync(bin, { recursive: true });
+}
 if (!only.length || Object.keys(packed).some((name) => only.some((o) => name.includes(o)))) {
   const dir = mkdtempSync(join(tmpdir(), 'seedling-package-'));
   try {

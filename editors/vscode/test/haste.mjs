@@ -173,7 +173,7 @@ export const tests = {
         }
       }
       await p.page.keyboard.press('Escape');
-      await p.page.waitForTimeout(500);
+      await p.quiet();
       texts[name] = p.text(name);
       const answers = p.since(mark).filter((m) => m.to === 'editor' && m.method === 'textDocument/inlineCompletion' && m.result?.items?.length);
       assert.equal(answers.length > 0, name === 'on.go', `${answers.length} suggestions in ${name}`);

@@ -16,12 +16,12 @@ export class Person {
   }
   status() { return this.page.locator('.statusbar-item[id="seedling-lsp.seedling.seedling.status"], [id*="seedling.status"]').first(); }
   async says(state) { await until(`the state ${state}`, async () => (await this.status().innerHTML().catch(() => '')).includes(`Seedling: ${state}`) || (await this.status().getAttribute('aria-label').catch(() => ''))?.includes(`Seedling: ${state}`), 60_000); }
-  async command(name) {
+  async command(name, timeout = 60_000) {
     await this.page.keyboard.press('F1');
     const box = this.page.locator('.quick-input-widget input.input');
     await box.waitFor();
     await box.fill(`>${name}`);
-    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().click();
+    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().click({ timeout });
   }
   async file(name) {
     const box = this.page.locator('.quick-input-widget input.input');
@@ -43,7 +43,37 @@ export class Person {
     await box.waitFor({ state: 'hidden' });
   }
   async type(text) { await this.page.keyboard.type(text); }
-  async ghost(timeout = 30_000) { await this.page.locator(ghost).first().waitFor({ timeout }); return (await this.page.locator(ghost).allInnerTexts()).join('').replaceAll('\u00a0', ' '); }
+  /** The ghost text, when it stands still: that of an answer before the last gives way to it. */
+  async ghost(timeout = 30_000) {
+    const look = async () => (await this.page.locator(ghost).allInnerTexts()).join('').replaceAll('\u00a0', ' ');
+    await this.page.locator(ghost).first().waitFor({ timeout });
+    let shown = await look();
+    return until('ghost text that stands still', async () => {
+      const was = shown;
+      await this.page.waitForTimeout(150);
+      shown = await look();
+      return shown === was && shown;
+    }, timeout);
+  }
+  /** Waits until nothing was said to the server, nor by it, for a second. */
+  async quiet() {
+    await until('a second of quiet', async () => {
+      const before = this.mark();
+      await this.page.waitForTimeout(1000);
+      return this.mark() === before;
+    });
+  }
+  /** What stood where when a test failed, in words: a log may be all that is left of it. */
+  async where() {
+    const seen = await this.page.evaluate(() => ({
+      focus: document.activeElement?.className,
+      line: [...document.querySelectorAll('.monaco-editor .current-line')].length && [...document.querySelectorAll('.monaco-editor .view-line')].map((l) => l.textContent).join('⏎').slice(0, 1500),
+      status: document.querySelector('[id*="seedling.status"] a')?.getAttribute('aria-label'),
+      widgets: [...document.querySelectorAll('.quick-input-widget, .suggest-widget.visible, .notification-toast')].filter((w) => w.checkVisibility()).map((w) => w.textContent.slice(0, 200)),
+    })).catch((err) => String(err));
+    const said = this.passed().slice(-30).map((m) => `${m.started ? 'started' : `→${m.to} ${m.method} ${m.id ?? ''}`}`);
+    return JSON.stringify({ seen, said }, null, 1);
+  }
   async noGhost() { await until('no ghost text', async () => (await this.page.locator(ghost).count()) === 0); }
   /** The document as the server was told it, after every change: not what is painted. */
   text(name) {
@@ -59,6 +89,15 @@ export class Person {
       }
     }
     return doc ?? '';
+  }
+  /** Goes from next edit to next edit, and makes each, until a word stands in a file no more. */
+  async takeAll(name, word) {
+    await until(`no ${word} in ${name}`, async () => {
+      // There is no such command while the extension waits for a pause, and for the server.
+      await this.command('Go to the Next Edit', 2000).catch(() => this.page.keyboard.press('Escape'));
+      await this.page.waitForTimeout(600);
+      return !this.text(name).includes(word);
+    }, 120_000);
   }
   line(name, n) { return this.text(name).split('\n')[n - 1]; }
   mark() { return this.passed().length; }

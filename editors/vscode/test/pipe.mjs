@@ -2,8 +2,9 @@
 // Stands between VS Code and the server: passes everything on, and writes one JSON line for
 // each message to $SEEDLING_PIPE_LOG, with the time at which it passed. So the test waits for
 // what happened, and the latency script tells the server's share from the editor's. What the
-// server sends from a message on whose method stands in the file $SEEDLING_PIPE_LOG.hold waits as
-// long as that file is there: so a test sees what is on the screen meanwhile.
+// server sends from a message on whose method stands in the file $SEEDLING_PIPE_LOG.hold (and that
+// holds the text on its second line, if there is one) waits as long as that file is there: so a
+// test sees what is on the screen meanwhile.
 import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 
@@ -33,13 +34,14 @@ const toServer = messages((m) => {
 });
 const queue = [];
 const held = () => { // mostly the file is not there
-  try { return readFileSync(`${log}.hold`, 'utf8').trim(); } catch { return ''; }
+  try { return readFileSync(`${log}.hold`, 'utf8').trim().split('\n'); } catch { return []; }
 };
 function send() {
   for (;;) {
     const [first] = queue;
     if (!first) return;
-    if (first.method === held()) return void setTimeout(send, 20);
+    const [method, text] = held();
+    if (first.method === method && (!text || first.bytes.includes(text))) return void setTimeout(send, 20);
     queue.shift();
     note({ to: 'editor', ...first.said });
     process.stdout.write(first.bytes);
