@@ -331,36 +331,3 @@ func conform(t *testing.T, w *model.Weights, d driver.Driver, m *ptx.Machine, op
 		t.Error(err)
 	}
 }
-
-// TestTraffic counts what a pass of 16 rows reads: the weights exactly once, and beside
-// them no more than the rows of each block. A kernel that read a tile twice would be right,
-// and half as fast.
-func TestTraffic(t *testing.T) {
-	s := dims{256, 512, 1, 4, 2, 64, 1024, false, false}
-	dev := interpreter(ptx.Options{})
-	be, err := New(random(s), dev, Options{Splits: 1, Rows: 16, Positions: 32, Sequences: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b backend.Batch
-	for i := range 16 {
-		b.Rows = append(b.Rows, backend.Row{Token: backend.TokenID(i), Pos: int32(i), Kind: backend.Canvas, Want: backend.WantTop})
-	}
-	dev.Machine.ResetCounters()
-	if _, err := be.Forward(context.Background(), b); err != nil {
-		t.Fatal(err)
-	}
-	all := int64(0)
-	for _, c := range dev.Machine.Counters() {
-		all += c.Loaded
-	}
-	// Each tile of 64 features streams 64 rows of weights, and the batch's 16 of activations.
-	p := &be.shape
-	weights := int64(8192) * int64(p.qkvTiles*p.dSteps+p.d*p.qSteps+p.gateTiles*p.dSteps+p.d*p.hSteps+p.vocabTiles*p.dSteps)
-	rows := weights / 4
-	rest := all - weights - rows
-	t.Logf("%d bytes read: weights %d, rows %d, all else %d (%.1f %% of the weights)", all, weights, rows, rest, 100*float64(rest)/float64(weights))
-	if rest < 0 || float64(rest) > 0.25*float64(weights) {
-		t.Errorf("%d bytes read beside weights and rows", rest)
-	}
-}

@@ -14,6 +14,10 @@
 // and never change: what differs from pass to pass stands in memory. So the second pass of a
 // shape is captured as a graph, and starting one makes no garbage.
 //
+// What a pass must cost on a card is modelled kernel by kernel ([PlanTable]); its bytes are held
+// to what the interpreter counts. `go test ./cuda/... -cuda` holds every kernel to its reference
+// on a real card and measures each against the plan. None of this has yet run on one.
+//
 // Invariants kept here:
 //
 //   - Nothing is allocated before the whole plan is known to fit ([Plan]).

@@ -3,21 +3,24 @@ package cuda
 import (
 	"fmt"
 	"strings"
+
+	"github.com/seedling-lsp/seedling/engine/model"
 )
 
 // Card is what a plan needs to know of a card: dense bf16 FLOP/s (fp8 has twice as many),
-// bytes/s of memory.
+// bytes/s of memory, multiprocessors.
 type Card struct {
 	Name      string
 	BF16      float64
 	Bandwidth float64
+	SMs       int
 }
 
 // Cards are those that plans are made for, by the names of --plan.
 var Cards = map[string]Card{
-	"h20":  {"H20", 148e12, 4.0e12},
-	"h100": {"H100 SXM", 989e12, 3.35e12},
-	"h200": {"H200", 989e12, 4.8e12},
+	"h20":  {"H20", 148e12, 4.0e12, 78},
+	"h100": {"H100 SXM", 989e12, 3.35e12, 132},
+	"h200": {"H200", 989e12, 4.8e12, 132},
 }
 
 // The 8 B network of Stable-DiffCoder's shape, and what a launch costs between two kernels
@@ -28,49 +31,55 @@ const (
 	planVocab                      = 155136
 	planContext                    = 1024
 	launchGap                      = 1.3e-6
-	launchesPerLayer               = 4
+	mathShare                      = 0.7
 )
 
-// Step is what one forward pass of the 8 B network must cost on a card, modelled.
-type Step struct {
-	Weights, Rest float64 // bytes: weights; cache, activations and partial sums
-	FLOPs         float64
-	Launches      int
-	Seconds       float64
+// seconds is what a kernel's launches must take: memory at a share of its bandwidth, or
+// arithmetic at 70 % of the card's peak, whichever is longer, and the gaps before them.
+func (c Card) seconds(k Cost, fp8 bool, share float64) float64 {
+	peak := c.BF16 * mathShare
+	if fp8 && k.Kernel != "attention" { // keys and values are bf16
+		peak *= 2
+	}
+	s := k.Memory / (c.Bandwidth * share)
+	if peak > 0 {
+		s = max(s, k.FLOPs/peak)
+	}
+	return s + float64(k.Launches)*launchGap
 }
 
-// PlanStep models a pass of rows over a context of 1,024 tokens: weights at bytes each (2
-// in bf16, 1 in fp8), memory at a share of its bandwidth; arithmetic overlaps with it at 70 %
-// of the card's peak, launches do not.
-func PlanStep(c Card, rows int, bytes, share float64) Step {
-	layer := float64(planHidden*(planHeads+2*planKV)*planHead + planHeads*planHead*planHidden + 3*planHidden*planFF)
-	params := planLayers*layer + planVocab*planHidden
-	s := Step{Weights: params * bytes, Launches: planLayers*launchesPerLayer + 3}
-	s.Rest = planLayers * (2*planContext*planKV*planHead*2 + float64(rows)*(8*planHidden+2*planFF+2*planHeads*planHead)*2)
-	s.FLOPs = 2*params*float64(rows) + planLayers*4*float64(rows)*planContext*planHeads*planHead
-	memory := (s.Weights + s.Rest) / (c.Bandwidth * share)
-	math := s.FLOPs / (c.BF16 * 2 / bytes * 0.7)
-	s.Seconds = max(memory, math) + float64(s.Launches)*launchGap
-	return s
+// PlanStep models a pass of canvas rows of the 8 B network over a context of 1,024 tokens,
+// kernel by kernel, and what it must take, with memory at a share of its bandwidth.
+func PlanStep(c Card, rows int, fp8 bool, share float64) ([]Cost, float64) {
+	s, err := newShape(model.Config{HiddenSize: planHidden, IntermediateSize: planFF, NumLayers: planLayers, NumHeads: planHeads, NumKVHeads: planKV,
+		HeadDim: planHead, VocabSize: planVocab, ModelType: "llama"}, Options{Positions: 2 * planContext, Sequences: 1, Rows: 512, FP8: fp8}, c.SMs)
+	if err != nil {
+		return nil, 0 // of the constants above: it cannot be
+	}
+	costs, all := s.costs(rows, 0, rows, s.spans(rows, planContext)), 0.0
+	for _, k := range costs {
+		all += c.seconds(k, fp8, share)
+	}
+	return costs, all
 }
 
 // PlanTable is the plan of a card for people: modelled tokens/s of one user at a block of
-// 32, with the commit of a block as one pass more.
+// 32, with the commit of a block as one pass more, and what its kernels are made of.
 func PlanTable(c Card) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "modelled, not measured: %s, 8 B parameters (Stable-DiffCoder's shape), block 32, context %d,\n", c.Name, planContext)
-	fmt.Fprintf(&b, "%d launches a forward with gaps of %.1f µs; one forward more a block commits it; arithmetic at 70 %% of the peak.\n", planLayers*launchesPerLayer+3, launchGap*1e6)
-	b.WriteByte('\n')
+	fmt.Fprintf(&b, "modelled, not measured: %s, 8 B parameters (Stable-DiffCoder's shape), block 32, context %d;\n", c.Name, planContext)
+	fmt.Fprintf(&b, "gaps of %.1f µs before each launch; one forward more a block commits it; arithmetic at %.0f %% of the peak.\n\n", launchGap*1e6, mathShare*100)
 	fmt.Fprintf(&b, "%-5s %-9s %10s %8s %8s %8s %8s %8s\n", "dtype", "bandwidth", "forward", "tokens:", "1", "4", "8", "12")
-	for _, d := range []struct {
-		name  string
-		bytes float64
-	}{{"bf16", 2}, {"fp8", 1}} {
+	types := []struct {
+		name string
+		fp8  bool
+	}{{"bf16", false}, {"fp8", true}}
+	for _, d := range types {
 		for _, share := range []float64{0.78, 0.9} {
-			s := PlanStep(c, 32, d.bytes, share)
-			fmt.Fprintf(&b, "%-5s %7.0f %% %7.2f ms %8s", d.name, share*100, s.Seconds*1e3, "")
+			_, seconds := PlanStep(c, 32, d.fp8, share)
+			fmt.Fprintf(&b, "%-5s %7.0f %% %7.2f ms %8s", d.name, share*100, seconds*1e3, "")
 			for _, t := range []float64{1, 4, 8, 12} {
-				rate := 32 / ((32/t + 1) * s.Seconds)
+				rate := 32 / ((32/t + 1) * seconds)
 				mark := " "
 				switch {
 				case rate >= 5000:
@@ -84,5 +93,15 @@ func PlanTable(c Card) string {
 		}
 	}
 	b.WriteString("\n* past 2,146 tokens/s (the paper's), ! past 5,000\n")
+	for _, d := range types {
+		fmt.Fprintf(&b, "\n%-5s %-9s %8s %12s %14s %9s %10s\n", d.name, "kernel", "launches", "from memory", "asked of L2", "GFLOP", "at 90 %")
+		costs, seconds := PlanStep(c, 32, d.fp8, 0.9)
+		asked := 0.0
+		for _, k := range costs {
+			fmt.Fprintf(&b, "%-5s %-9s %8d %9.1f MB %11.1f MB %9.1f %7.0f µs\n", "", k.Kernel, k.Launches, k.Memory/1e6, k.Asked/1e6, k.FLOPs/1e9, c.seconds(k, d.fp8, 0.9)*1e6)
+			asked += k.Asked
+		}
+		fmt.Fprintf(&b, "L2 would have to give %.1f GB in %.2f ms, %.1f TB/s; the plan does not ask whether it can.\n", asked/1e9, seconds*1e3, asked/seconds/1e12)
+	}
 	return b.String()
 }

@@ -7,16 +7,31 @@ import (
 )
 
 // TestPlan holds the plan to what is known without it: the weights of the network, and the
-// time that reading them takes.
+// time that reading them takes. What each kernel reads is held by TestTraffic.
 func TestPlan(t *testing.T) {
-	s := PlanStep(Cards["h20"], 32, 2, 1)
-	if s.Weights < 15.0e9 || s.Weights > 15.5e9 {
-		t.Errorf("%.2f GB of weights, 7.6 billion parameters are 15.2", s.Weights/1e9)
+	memory := func(costs []Cost) (n float64) {
+		for _, k := range costs {
+			n += k.Memory
+		}
+		return n
 	}
-	if s.Seconds < s.Weights/4e12 {
+	costs, seconds := PlanStep(Cards["h20"], 32, false, 1)
+	bytes := memory(costs)
+	if bytes < 15.0e9 || bytes > 15.6e9 {
+		t.Errorf("%.2f GB from memory, 7.6 billion parameters are 15.2", bytes/1e9)
+	}
+	if seconds < bytes/4e12 {
 		t.Error("faster than memory is")
 	}
-	if f := PlanStep(Cards["h20"], 32, 1, 1); math.Abs(f.Weights*2-s.Weights) > 1 || f.Seconds >= s.Seconds {
+	launches := 0
+	for _, k := range costs {
+		launches += k.Launches
+	}
+	if launches != 4*planLayers+3 {
+		t.Errorf("%d launches", launches)
+	}
+	half, faster := PlanStep(Cards["h20"], 32, true, 1)
+	if math.Abs(memory(half)*2/bytes-1) > 0.02 || faster >= seconds {
 		t.Error("fp8 does not halve the weights")
 	}
 	if table := PlanTable(Cards["h20"]); !strings.HasPrefix(table, "modelled, not measured") {

@@ -2,9 +2,12 @@ package driver
 
 import (
 	"errors"
+	"flag"
 	"strings"
 	"testing"
 )
+
+var onCard = flag.Bool("cuda", false, "there must be a card")
 
 // TestOpen: where there is no driver the error says so and what to do; where there is one,
 // the device says what it is.
@@ -13,6 +16,9 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		if !errors.Is(err, ErrNone) || len(err.Error()) < 30 {
 			t.Errorf("%v", err)
+		}
+		if *onCard {
+			t.Fatalf("-cuda wants a card: %v", err)
 		}
 		return
 	}

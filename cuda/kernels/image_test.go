@@ -17,6 +17,9 @@ import (
 	"github.com/ebitengine/purego"
 )
 
+// go test ./cuda/... -cuda is for all packages there; here it changes nothing.
+var _ = flag.Bool("cuda", false, "taken, for the tests of package cuda")
+
 var update = flag.Bool("update", false, "write the images anew (needs NVRTC 12 and ptxas)")
 
 // nvrtc is the compiler's library, from SEEDLING_NVRTC or where the loader looks.

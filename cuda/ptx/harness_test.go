@@ -3,10 +3,14 @@ package ptx
 import (
 	"encoding/binary"
 	"errors"
+	commandline "flag"
 	"fmt"
 	"strings"
 	"testing"
 )
+
+// go test ./cuda/... -cuda is for all packages there; here it changes nothing.
+var _ = commandline.Bool("cuda", false, "taken, for the tests of package cuda")
 
 // shell is a kernel around a body. %in and %out are the thread's own input and output,
 // slots of 8 bytes; %t is the thread, smem some shared memory.
