@@ -329,6 +329,7 @@ const onPath = {
 
   async 'the next edit in another file'(p) {
     await p.file('area.go');
+    await p.settled();
     await p.goTo(4, 6);
     await p.page.keyboard.press('Control+Shift+ArrowRight');
     await p.type('surface');
@@ -370,6 +371,7 @@ const packed = {
   async 'a package that brings the program'(p) {
     await p.file('main.go');
     await p.says('ready');
+    await p.settled();
     await p.goTo(22, 23);
     await p.page.keyboard.press('Enter');
     await p.type('fmt.P');

@@ -74,6 +74,8 @@ export class Person {
     const said = this.passed().slice(-30).map((m) => `${m.started ? 'started' : `→${m.to} ${m.method} ${m.id ?? ''}`}`);
     return JSON.stringify({ seen, said }, null, 1);
   }
+  /** A window just opened asks for nothing in its first moments, and the server is still reading the folder. */
+  async settled() { await this.page.waitForTimeout(3000); }
   async noGhost() { await until('no ghost text', async () => (await this.page.locator(ghost).count()) === 0); }
   /** The document as the server was told it, after every change: not what is painted. */
   text(name) {
