@@ -41,8 +41,8 @@ func rowGroups(cols int) int { return (cols + GroupSize - 1) / GroupSize }
 
 // reach is the share of a group's range that its codes reach to: the largest weights are cut
 // off a little and buy a finer step for all others. Of normal weights these lose least; a
-// search for each group's own brought no more than 2 % of what is lost in 4 bits, less in 5,
-// nothing in 6, and took five times the time.
+// search for each group's own, among five, saved 2.4 % of what is lost in 4 bits, 0.4 % in 5,
+// nothing in 6, and took almost four times as long.
 var reach = [...]float64{4: 0.92, 5: 0.96, 6: 1}
 
 // RoundRow writes row as int8 on the grid of bits (4..6) to dst and returns its scale.
