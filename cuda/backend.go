@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,8 @@ type Options struct {
 	FP8 bool
 	// Plain launches kernel by kernel where the driver could take a pass as a graph.
 	Plain bool
+	// Context ends New, which copies all weights, with its error. nil: nothing does.
+	Context context.Context
 }
 
 // Backend is a card's backend.Backend.
@@ -133,7 +136,13 @@ func (b *Backend) load(w *model.Weights, opt Options) error {
 	if err := b.dev.Fill(at[2], 0, b.plan.Workspace/4); err != nil {
 		return fmt.Errorf("clearing the workspace: %w", err)
 	}
-	if b.w, err = s.place(w, &region{base: uint64(at[0])}, b.dev.Write); err != nil {
+	write := func(to driver.Ptr, from []byte) error {
+		if opt.Context != nil && opt.Context.Err() != nil {
+			return context.Cause(opt.Context)
+		}
+		return b.dev.Write(to, from)
+	}
+	if b.w, err = s.place(w, &region{base: uint64(at[0])}, write); err != nil {
 		return fmt.Errorf("copying the weights: %w", err)
 	}
 	b.cache = at[1]

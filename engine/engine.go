@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
 	"github.com/seedling-lsp/seedling/engine/denoise"
@@ -26,14 +28,23 @@ type Options struct {
 	// Contexts is how many contexts are kept in the backend between requests, at most
 	// what the backend holds. Default 4.
 	Contexts int
-	// Fallback makes the backend that takes over when the first one fails. It is called at
-	// most once. nil: a failure is every request's error from then on.
+	// Fallback makes the backend that takes over when the first one fails. nil: a failure is
+	// every request's error from then on.
 	Fallback func() (backend.Backend, error)
+	// Reopen opens the first backend's device anew after the fallback took over from it, and
+	// ends with ctx. It is called from a goroutine of the engine, once after each of Pauses,
+	// until the device is back. nil: the fallback stays.
+	Reopen func(ctx context.Context) (backend.Backend, error)
+	// Pauses before the attempts to reopen; after the last one the fallback stays. A device
+	// that fails again goes on in the row where it was, unless it worked for longer than the
+	// longest of them. Default: 1, 2, 5, 15, 60 minutes.
+	Pauses []time.Duration
 	// MemoryTokens bounds what is remembered of other documents (Remember), in tokens of
 	// 12 bytes. 0: memory.DefaultTokens; below 0 nothing is, nor is the request's own text.
 	MemoryTokens int
-	// Report is told of a backend's failure, once, from inside Generate. nil: nobody is.
-	Report func(error)
+	// Report is told when the device changes, with what failed; once a change, from inside
+	// Generate or a goroutine of the engine. nil: nobody is.
+	Report func(Turn, error)
 }
 
 // Engine answers requests with one model on one device. It is safe for concurrent use.
@@ -47,12 +58,11 @@ type Engine struct {
 	surroundings surroundings
 	counts       counts
 	close        func() error
+	life         context.Context // ends with Close
+	away         chan struct{}   // closed when comeBack is over; nil before the first failure
 
 	// device is owned by the request that the queue lets through.
-	device struct {
-		contexts *contexts
-		failed   bool // the fallback has taken over, or there is none
-	}
+	device device
 
 	mu   sync.Mutex
 	info backend.Info
@@ -77,24 +87,20 @@ func New(m Model, b backend.Backend, opt Options) *Engine {
 	if opt.MemoryTokens >= 0 {
 		e.memory = memory.NewStore(opt.MemoryTokens)
 	}
+	if len(opt.Pauses) == 0 {
+		e.opt.Pauses = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
+	}
+	var end context.CancelFunc
+	e.life, end = context.WithCancel(context.Background())
 	e.queue.init()
-	e.use(b)
+	e.use(newContexts(b, e.opt.Contexts))
 	e.close = sync.OnceValue(func() error {
+		end()
 		e.queue.close()
+		e.awaitReturn()
 		return e.device.contexts.b.Close()
 	})
 	return e
-}
-
-// use makes b the device.
-func (e *Engine) use(b backend.Backend) {
-	e.device.contexts = newContexts(b, e.opt.Contexts)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.info = backend.Info{}
-	if d, ok := b.(backend.Describer); ok {
-		e.info = d.Info()
-	}
 }
 
 // Model is what New was given.
@@ -107,7 +113,8 @@ func (e *Engine) Backend() backend.Info {
 	return e.info
 }
 
-// Close cancels every request, waits for them to return, and closes the backend.
+// Close cancels every request, waits for them to return, and closes the backend. A device
+// that is just being opened again is closed as soon as it is open.
 func (e *Engine) Close() error { return e.close() }
 
 // check says whether tokenizer and configuration are of one model.

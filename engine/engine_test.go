@@ -300,7 +300,7 @@ func TestFallback(t *testing.T) {
 	told := 0
 	e, seen := start(t, engine.Options{
 		Fallback: func() (backend.Backend, error) { return cpu.New(w, cpu.Options{ISA: "portable", Threads: 1}) },
-		Report:   func(error) { told++ },
+		Report:   func(engine.Turn, error) { told++ },
 	})
 	lost := errors.New("the device is lost")
 	seen.hook = func(context.Context) error { return lost }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/seedling-lsp/seedling/engine/backend"
@@ -72,36 +71,6 @@ func (e *Engine) Generate(ctx context.Context, req Request) (Result, error) {
 	}
 	e.counts.answered(res)
 	return res, nil
-}
-
-// fallBack puts the fallback in the place of a backend that failed. It gives an error
-// when there is none, or when the failure is not the device's.
-func (e *Engine) fallBack(failure error) error {
-	for _, ours := range []error{backend.ErrBatch, backend.ErrSequence, backend.ErrFull} {
-		if errors.Is(failure, ours) {
-			// Another device would refuse it as well. The contexts may be at fault: none stays.
-			return errors.Join(failure, e.device.contexts.clear())
-		}
-	}
-	failure = fmt.Errorf("engine: the backend failed (run `seedling doctor`): %w", failure)
-	if e.device.failed {
-		return failure
-	}
-	e.device.failed = true
-	if e.opt.Report != nil {
-		e.opt.Report(failure)
-	}
-	if e.opt.Fallback == nil {
-		return failure
-	}
-	b, err := e.opt.Fallback()
-	if err != nil {
-		return errors.Join(failure, fmt.Errorf("engine: no fallback either: %w", err))
-	}
-	// What closing a lost device says is of no use to anyone.
-	_ = e.device.contexts.b.Close()
-	e.use(b)
-	return nil
 }
 
 // serve answers a request on the device, which is the caller's until it returns.

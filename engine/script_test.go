@@ -99,7 +99,7 @@ func (s *script) Forward(ctx context.Context, b backend.Batch) ([]backend.Top, e
 		return nil, fmt.Errorf("%w: %d rows", backend.ErrBatch, len(b.Rows))
 	}
 	seq := b.Rows[0].Seq
-	if _, ok := s.seqs[seq]; !ok || seq == backend.Root {
+	if _, ok := s.seqs[seq]; !ok || seq == backend.Root && b.Rows[0].Kind == backend.Context {
 		return nil, fmt.Errorf("%w: %d", backend.ErrSequence, seq)
 	}
 	tokens := slices.Clone(s.seqs[seq])

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -37,12 +38,9 @@ type device interface {
 // open starts the backend that was asked for.
 func (c *Commands) open(w *model.Weights) (device, error) {
 	if c.Backend != "cpu" {
-		d, err := driver.Open(driver.Any)
+		b, err := c.card(context.Background(), w)
 		if err == nil {
-			var b *cuda.Backend
-			if b, err = cuda.New(w, d, cuda.Options{FP8: c.Backend == "cuda-fp8"}); err == nil {
-				return b, nil
-			}
+			return b, nil
 		}
 		if c.Backend != "auto" {
 			return nil, fmt.Errorf("%w; run `seedling doctor`, or use --backend cpu", err)
@@ -50,6 +48,15 @@ func (c *Commands) open(w *model.Weights) (device, error) {
 		fmt.Fprintf(os.Stderr, "seedling: computing on the CPU: %v\n", err)
 	}
 	return cpu.New(w, cpu.Options{Threads: c.threads()})
+}
+
+// card starts the backend on a card.
+func (c *Commands) card(ctx context.Context, w *model.Weights) (*cuda.Backend, error) {
+	d, err := driver.Open(driver.Any)
+	if err != nil {
+		return nil, err
+	}
+	return cuda.New(w, d, cuda.Options{FP8: c.Backend == "cuda-fp8", Context: ctx})
 }
 
 func (c *Commands) files() (string, fs.FS) {
@@ -96,12 +103,20 @@ func (c *Commands) engine() (*engine.Engine, *loaded, error) {
 	}
 	var opt engine.Options
 	if m.again != nil {
-		opt.Report = func(err error) {
-			fmt.Fprintf(os.Stderr, "seedling: computing on the CPU from here on: %v\n", err)
+		opt.Report = func(turn engine.Turn, err error) {
+			switch turn {
+			case engine.Lost:
+				fmt.Fprintf(os.Stderr, "seedling: computing on the CPU until the card is back: %v\n", err)
+			case engine.Returned:
+				fmt.Fprintln(os.Stderr, "seedling: computing on the card again")
+			case engine.GivenUp:
+				fmt.Fprintf(os.Stderr, "seedling: computing on the CPU for good: %v\n", err)
+			}
 		}
 		opt.Fallback = func() (backend.Backend, error) {
 			return cpu.New(m.again, cpu.Options{Threads: c.threads()})
 		}
+		opt.Reopen = func(ctx context.Context) (backend.Backend, error) { return c.card(ctx, m.again) }
 	}
 	return engine.New(engine.Model{Name: m.name, Config: m.config, Tokenizer: m.tok}, m.device, opt), m, nil
 }
