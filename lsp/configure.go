@@ -71,7 +71,9 @@ func (s *Server) configure(section []byte) {
 	s.settings = set
 	s.mu.Unlock()
 	s.choose()
-	go s.reregister(s.wire) // asks the client: not on the read loop
+	if s.dynamic.due.CompareAndSwap(false, true) { // whoever is due sees these settings, too
+		go s.reregister(s.wire) // asks the client: not on the read loop
+	}
 	if err != nil {
 		s.tell(protocol.MessageTypeWarning, err.Error())
 	}

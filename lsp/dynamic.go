@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
@@ -15,6 +16,7 @@ import (
 type dynamic struct {
 	inline, lists bool // what it can; written by initialize, before any other request is read
 
+	due     atomic.Bool       // new settings will be looked at: a client that never answers gathers no more waiters
 	mu      sync.Mutex        // held while the client is asked: the last settings get the last word
 	greeted bool              // it said initialized: nothing is registered before
 	now     map[string]string // registered, by method: the options
@@ -59,10 +61,12 @@ func (s *Server) wantsRegistered(set Settings) map[string]string {
 func (s *Server) reregister(ctx context.Context) {
 	d := &s.dynamic
 	if !d.inline && !d.lists {
+		d.due.Store(false)
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.due.Store(false) // before the settings are read
 	if !d.greeted {
 		return
 	}

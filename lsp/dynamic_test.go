@@ -3,6 +3,7 @@ package lsp
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +117,35 @@ func TestReadyWhenRegistered(t *testing.T) {
 	}
 	w.frame(`{"jsonrpc":"2.0","id":` + string(w.lastAsked) + `,"result":null}`)
 	w.hears("seedling/status", `"state":"ready"`)
+	w.bye()
+}
+
+// TestDynamicUnanswered: settings that change while a client leaves a registration unanswered
+// gather nothing that waits for it, and the last of them are in force when it answers.
+func TestDynamicUnanswered(t *testing.T) {
+	w := dial(t, says("x := 1"), Options{})
+	w.silent = "client/registerCapability"
+	w.call("initialize", map[string]any{"capabilities": map[string]any{"textDocument": map[string]any{"inlineCompletion": map[string]any{"dynamicRegistration": true}}}})
+	w.notify("initialized", map[string]any{})
+	if got := w.registers(); got != "+inlineCompletion null" {
+		t.Fatal(got)
+	}
+	before := runtime.NumGoroutine()
+	for i := range 300 {
+		w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": map[string]any{"debounceMs": i}}})
+	}
+	w.notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"seedling": map[string]any{"languages": []string{"go"}}}})
+	w.call("no/such", nil) // all of them are read
+	if n := runtime.NumGoroutine(); n > before+20 {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+	first := string(w.lastAsked)
+	w.silent = ""
+	w.frame(`{"jsonrpc":"2.0","id":` + first + `,"result":null}`)
+	for _, want := range []string{"-inlineCompletion", `+inlineCompletion [{"language":"go"}]`} {
+		if got := w.registers(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 	w.bye()
 }
