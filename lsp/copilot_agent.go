@@ -66,15 +66,20 @@ func (s *Server) agentCompletions(ctx context.Context, p agentParams, kind proto
 	}
 	out := []agentCompletion{} // an empty list, not null
 	for _, it := range items {
-		c := agentCompletion{UUID: offerOf(it.Command), Text: textOf(it), Position: at, DocVersion: int64(doc.version)}
-		if it.Range != nil {
-			c.Range = *it.Range
-		}
-		from, to := doc.lines.offset(s.encoding, c.Range.Start), doc.lines.offset(s.encoding, at)
-		c.DisplayText = c.Text[min(len(c.Text), max(0, to-from)):]
-		out = append(out, c)
+		out = append(out, s.agentItem(doc, at, it))
 	}
 	return out, nil
+}
+
+// agentItem is an item of an inline completion in the older protocol's words.
+func (s *Server) agentItem(doc *snapshot, at protocol.Position, it protocol.InlineCompletionItem) agentCompletion {
+	c := agentCompletion{UUID: offerOf(it.Command), Text: textOf(it), Position: at, DocVersion: int64(doc.version)}
+	if it.Range != nil {
+		c.Range = *it.Range
+	}
+	from, to := doc.lines.offset(s.encoding, c.Range.Start), doc.lines.offset(s.encoding, at)
+	c.DisplayText = c.Text[min(len(c.Text), max(0, to-from)):]
+	return c
 }
 
 // inlineItems are the items of an inline completion, and the snapshot that they are of.

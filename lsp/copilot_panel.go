@@ -96,25 +96,26 @@ func itemList(items ...protocol.InlineCompletionItem) (json.RawMessage, error) {
 	return protocol.Marshal(&protocol.InlineCompletionList{Items: items})
 }
 
-// getPanelCompletions is the same in the older protocol: the answer is how many there are,
-// and they come as notifications.
+// getPanelCompletions is the same in the older protocol: each comes as a notification when it
+// is ready, and the answer is how many there were.
 func (s *Server) getPanelCompletions(ctx context.Context, params []byte) (any, error) {
 	var p agentParams
 	if err := read(params, &p); err != nil {
 		return nil, err
 	}
-	all, err := s.agentCompletions(ctx, p, protocol.InlineCompletionTriggerKindInvoked)
+	q, n := inlineQuestion(ctx, p.inline(protocol.InlineCompletionTriggerKindInvoked)), 0
+	err := s.panel(ctx, q, func(it protocol.InlineCompletionItem) error {
+		n++
+		c := s.agentItem(q.doc, p.position(), it)
+		// The score orders them: the first is the best there is then, as in the list of an inline completion.
+		return s.conn.Notify(ctx, "PanelSolution", rawJSON(map[string]any{"panelId": p.PanelID, "solutionId": c.UUID, "range": c.Range,
+			"completionText": c.Text, "displayText": c.DisplayText, "docVersion": c.DocVersion, "score": 100 - n}))
+	})
 	if err != nil {
 		return nil, err
-	}
-	for i, c := range all {
-		if err := s.conn.Notify(ctx, "PanelSolution", rawJSON(map[string]any{"panelId": p.PanelID, "solutionId": c.UUID, "range": c.Range,
-			"completionText": c.Text, "displayText": c.DisplayText, "docVersion": c.DocVersion, "score": len(all) - i})); err != nil {
-			return nil, err
-		}
 	}
 	if err := s.conn.Notify(ctx, "PanelSolutionsDone", rawJSON(map[string]any{"panelId": p.PanelID, "status": "OK"})); err != nil {
 		return nil, err
 	}
-	return map[string]int{"solutionCountTarget": len(all)}, nil
+	return map[string]int{"solutionCountTarget": n}, nil
 }

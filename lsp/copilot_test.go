@@ -206,7 +206,7 @@ func TestCopilotAgent(t *testing.T) {
 		t.Errorf("the panel: %s", got)
 	}
 	n := w.hears("PanelSolution", `"panelId":"panel 1"`)
-	if !strings.Contains(string(n.Params), `"displayText":"rest := 1"`) || !strings.Contains(string(n.Params), `"score":1`) {
+	if !strings.Contains(string(n.Params), `"displayText":"rest := 1"`) || !strings.Contains(string(n.Params), `"score":99`) {
 		t.Errorf("%s", n.Params)
 	}
 	w.hears("PanelSolutionsDone", `"status":"OK"`)
