@@ -264,6 +264,28 @@ T.test('checkhealth', function()
   assert(text:find('model builtin', 1, true), text)
 end)
 
+T.test('a folder that is added late, as lazy.nvim does', function()
+  local dir = vim.fn.tempname()
+  vim.fn.mkdir(dir, 'p')
+  for _, part in ipairs({ 'doc', 'lua', 'plugin' }) do
+    vim.fn.system({ 'cp', '-r', T.plugin .. '/' .. part, dir })
+  end
+  vim.fn.delete(dir .. '/doc/tags')
+  local job = vim.fn.jobstart({ vim.v.progpath, '--clean', '--embed', '--headless', '-n' }, { rpc = true })
+  local got = vim.rpcrequest(
+    job,
+    'nvim_exec_lua',
+    [[
+      vim.opt.rtp:prepend(...)
+      require('seedling').setup({})
+      return { vim.fn.exists(':Seedling'), vim.fn.getcompletion('seedling-', 'help')[1] ~= nil }
+    ]],
+    { dir }
+  )
+  vim.fn.jobstop(job)
+  T.equal(got, { 2, true }, 'the command, the help')
+end)
+
 T.test('the other commands', function()
   local e = editor()
   e:lua([[vim.cmd('Seedling status')]])

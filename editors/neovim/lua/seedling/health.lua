@@ -24,7 +24,10 @@ function M.check()
   end
   for _, c in ipairs(running) do
     local state, message, model = client.state()
-    h.ok(('server %d: %s %s, model %s, %d buffers'):format(c.id, state, message, model, vim.tbl_count(c.attached_buffers)))
+    local said = vim.tbl_filter(function(part)
+      return part ~= ''
+    end, { state, message, model ~= '' and 'model ' .. model or '' })
+    h.ok(('server %d: %s, %d buffers'):format(c.id, table.concat(said, ', '), vim.tbl_count(c.attached_buffers)))
   end
 end
 

@@ -41,6 +41,13 @@ function M.setup(options)
     return
   end
   done = true
+  -- A plugin manager that has the whole repository adds this folder when it calls us: too late for
+  -- Neovim to load plugin/ by itself, and it knows nothing of the help.
+  vim.cmd.runtime('plugin/seedling.lua')
+  local doc = vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p')))) .. '/doc'
+  if vim.fn.filereadable(doc .. '/tags') == 0 then
+    pcall(vim.cmd.helptags, doc) -- a folder that is not ours to write has been installed with its tags
+  end
   local hl = vim.api.nvim_set_hl
   hl(0, 'SeedlingGhost', { link = 'Comment', default = true })
   hl(0, 'SeedlingHint', { link = 'NonText', default = true })
