@@ -128,7 +128,7 @@ func (a *around) lookRight() {
 		}
 		i = next
 	}
-	if len(text) < len(a.doc.Text) {
+	if len(text) < len(a.doc.Text) || a.doc.Cut {
 		// Not all was seen. Most files are in order: what is open will be closed.
 		for i := 0; i < base; i++ {
 			a.closes[i] = len(text)

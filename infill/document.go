@@ -17,8 +17,22 @@ type Document struct {
 	Text     string // of any bytes
 	// Tree is the syntax of Text, or nil. One of another text is not used.
 	Tree *treesitter.Tree
+	// Whole is the text of which Text is an excerpt that begins at From ([Excerpt]), for what
+	// the model and the memory see of it; empty: there is no more than Text. Cut says that
+	// the excerpt ends in the middle of a declaration. Plans know of it, edits do not.
+	Whole string
+	From  int
+	Cut   bool
 	// Parser reads the text with a suggestion in its place; nil: that is left out.
 	Parser *treesitter.Parser
+}
+
+// whole is all of the document's text, and where Text begins in it.
+func (d Document) whole() (text string, from int) {
+	if d.Whole == "" {
+		return d.Text, 0
+	}
+	return d.Whole, d.From
 }
 
 // longLine is the length in bytes from which a line is no longer written by people.

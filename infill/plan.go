@@ -109,7 +109,7 @@ type Plan struct {
 	opt    Options
 	around around
 	rule   *rule
-	prefix window
+	prefix window // in the whole document, as the suffix and what is hidden
 	suffix window
 	hidden []span // secrets in them
 }
@@ -140,11 +140,13 @@ func NewPlan(doc Document, at ByteOffset, opt Options) Plan {
 		return p
 	}
 	p.rule = a.rule(p.Mode, opt)
-	p.prefix = prefixWindow(doc, int(p.Cursor), opt.PrefixBytes)
-	p.suffix = suffixWindow(doc.Text, int(p.Cursor), opt.SuffixBytes)
-	p.hidden = secrets(doc.Text, p.prefix.start, p.suffix.end)
+	text, from := doc.whole()
+	cursor := int(p.Cursor) + from
+	p.prefix = prefixWindow(doc, cursor, opt.PrefixBytes)
+	p.suffix = suffixWindow(text, cursor, opt.SuffixBytes)
+	p.hidden = secrets(text, p.prefix.start, p.suffix.end)
 	for _, s := range p.hidden {
-		if at := int(p.Cursor); s.start < at && at <= s.end {
+		if s.start < cursor && cursor <= s.end {
 			p.Mode, p.Reason = Nothing, "the cursor stands in what looks like a secret (a password, a key or a token)"
 			p.rule = &rule{mode: Nothing}
 		}
@@ -168,14 +170,15 @@ func (p Plan) Request() engine.Request {
 		tokens = map[Mode]int{Line: 64, Statement: 96, Arguments: 128, Docstring: 128, Block: 192, Function: 320}[p.Mode]
 	}
 	above, below := p.beyond()
+	text, _ := p.doc.whole()
 	return engine.Request{
 		Document:  id,
 		Path:      shortPath(p.doc.Path),
 		Above:     above,
 		Below:     below,
 		Clean:     Plain,
-		Prefix:    lineFeeds(hide(p.doc.Text, p.prefix, p.hidden)),
-		Suffix:    lineFeeds(hide(p.doc.Text, p.suffix, p.hidden)),
+		Prefix:    lineFeeds(hide(text, p.prefix, p.hidden)),
+		Suffix:    lineFeeds(hide(text, p.suffix, p.hidden)),
 		Priority:  p.opt.Priority,
 		MaxTokens: tokens,
 		Stop:      p.Stop,

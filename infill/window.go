@@ -16,8 +16,9 @@ func (w window) of(text string) string { return text[w.start:w.end] }
 // prefixWindow is what the model sees before the cursor: between three quarters of size
 // and size bytes. Its left edge lies at a multiple of a quarter of size, moved on to the
 // next declaration or line, so that ordinary typing leaves it where it is and the engine
-// finds its cache: it moves once in size/4 typed bytes.
+// finds its cache: it moves once in size/4 typed bytes. Offsets are of the whole document.
 func prefixWindow(doc Document, at, size int) window {
+	text, from := doc.whole()
 	w := window{0, at, "the file's start"}
 	if at <= size {
 		return w
@@ -27,17 +28,23 @@ func prefixWindow(doc Document, at, size int) window {
 	limit := min(edge+step, at)
 	w.start, w.why = edge, "in the middle of a long line"
 	for i := edge; i < min(edge+utf8.UTFMax, at); i++ {
-		if utf8.RuneStart(doc.Text[i]) {
+		if utf8.RuneStart(text[i]) {
 			w.start = i
 			break
 		}
 	}
-	if i := strings.IndexByte(doc.Text[max(edge-1, 0):limit], '\n'); i >= 0 {
+	if i := strings.IndexByte(text[max(edge-1, 0):limit], '\n'); i >= 0 {
 		w.start, w.why = max(edge-1, 0)+i+1, "a line's start"
 	}
-	if starts := doc.Tree.Declarations(ByteOffset(edge), ByteOffset(limit)); len(starts) > 0 {
-		if s := int(starts[0]); s == 0 || doc.Text[s-1] == '\n' {
-			w.start, w.why = s, "a declaration's start"
+	const declaration = "a declaration's start"
+	switch starts := doc.Tree.Declarations(ByteOffset(edge-from), ByteOffset(limit-from)); {
+	case edge < from: // no tree reaches there
+		if i := between(text, edge, limit); i >= 0 {
+			w.start, w.why = i, declaration
+		}
+	case len(starts) > 0:
+		if s := int(starts[0]) + from; s == 0 || text[s-1] == '\n' {
+			w.start, w.why = s, declaration
 		}
 	}
 	return w
@@ -67,11 +74,12 @@ const (
 // beyond is what stands before and after the windows: where the model does not see it, the
 // memory may. Typing leaves both as they are while it leaves the windows' edges.
 func (p Plan) beyond() (above, below string) {
-	text := p.doc.Text
-	from := max(0, p.prefix.start-beyondBytes)
+	text, _ := p.doc.whole()
+	start, end := p.prefix.start, p.suffix.end
+	from := max(0, start-beyondBytes)
 	from += (beyondStep - from%beyondStep) % beyondStep
-	above = text[boundary(text, min(from, p.prefix.start)):p.prefix.start]
-	if rest := (len(text) - p.suffix.end) / beyondStep * beyondStep; rest > 0 {
+	above = text[boundary(text, min(from, start)):start]
+	if rest := (len(text) - end) / beyondStep * beyondStep; rest > 0 {
 		at := boundary(text, len(text)-rest)
 		below = text[at:boundary(text, min(len(text), at+beyondBytes))]
 	}

@@ -87,18 +87,18 @@ func (l *latest) before(but uri.URI) []uri.URI {
 	return out
 }
 
-// beside is what a request shows of other files.
-func (s *Server) beside(doc *snapshot, plan infill.Plan, set Settings) []engine.Snippet {
+// beside is what a request shows of other files, with the cursor at an offset of the document.
+func (s *Server) beside(doc *snapshot, at int, plan infill.Plan, set Settings) []engine.Snippet {
 	opt := infill.Contexts[set.Context]
 	if opt.Bytes == 0 || plan.Mode == infill.Nothing {
 		return nil
 	}
-	line := int(doc.lines.position(UTF8, min(int(plan.Cursor), len(doc.text()))).Line)
+	line := int(doc.lines.position(UTF8, at).Line)
 	index := s.library.index
 	v, ok := s.latest.visit(doc.uri)
 	if !ok || v.kinds != set.Context || abs(line-v.last) > visitJump || abs(line-v.began) > visitReach || index.Files() != v.files || index.Print(v.context.Names) != v.print {
 		c := plan.Context(infill.Sources{Index: index, Path: rememberedAs(doc.uri), Recent: s.recent(doc.uri, set),
-			Edits: s.lastEdits(doc, int(plan.Cursor), set)}, opt)
+			Edits: s.lastEdits(doc, at, set)}, opt)
 		for _, x := range c.Choices {
 			s.log.Debug("other files", zap.String("what", x.What), zap.String("why", x.Why), zap.Int("bytes", x.Bytes), zap.Bool("shown", x.Taken))
 		}

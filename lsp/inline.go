@@ -86,7 +86,7 @@ func (s *Server) suggest(ctx context.Context, q question) (a suggested, err erro
 		candidates = set.Candidates
 	}
 	all, res, err := plan.Answers(candidates, func(r engine.Request) (engine.Result, error) {
-		r.Own, r.Snippets = rememberedAs(doc.uri), s.beside(doc, plan, set)
+		r.Own, r.Snippets = rememberedAs(doc.uri), s.beside(doc, a.at, plan, set)
 		if q.kind == stats.Listed { // a client may ask for both at once: neither is to end the other
 			r.Document += " listed"
 		}
@@ -146,7 +146,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// plan decides what to complete; head is how many bytes of other cells its text begins with.
+// plan decides what to complete; head is how many bytes of other cells its text begins with,
+// negative where its text begins behind the document's start.
 // Call done when the plan is used no more.
 func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p infill.Plan, head int, done func()) {
 	opt := infill.Options{Priority: engine.Typed, Document: string(doc.uri), MaxTokens: set.MaxTokens}
@@ -154,14 +155,21 @@ func (s *Server) plan(doc *snapshot, w widget, set Settings, invoked bool) (p in
 		opt.Priority = engine.Invoked
 	}
 	before, after := s.joined(doc)
-	d := infill.Document{Path: doc.path, Language: doc.language, Text: before + w.text + after, Tree: doc.syntax(s.parser), Parser: s.parser}
-	done = func() {}
+	at := len(before) + w.at
+	d := infill.Document{Path: doc.path, Language: doc.language, Text: before + w.text + after, Parser: s.parser}
+	if set.Context == "none" || len(d.Text) > excerptAnyway { // else the names of the whole count
+		x, ok, done := s.excerpts.of(s.parser, doc.uri, d, at)
+		if ok {
+			return infill.NewPlan(x, infill.ByteOffset(at-x.From), opt), len(before) - x.From, done
+		}
+	}
+	d.Tree, done = doc.syntax(s.parser), func() {}
 	if d.Text != doc.text() {
 		// The tree of a text that is in no snapshot: this request's alone.
 		d.Tree, _ = s.parser.Parse(doc.language, d.Tree, d.Text)
 		done = d.Tree.Close
 	}
-	return infill.NewPlan(d, infill.ByteOffset(len(before)+w.at), opt), len(before), done
+	return infill.NewPlan(d, infill.ByteOffset(at), opt), len(before), done
 }
 
 // generate asks the engine, in view of the person. An engine that fails is no error of

@@ -59,6 +59,7 @@ type Server struct {
 	base      zapcore.Level
 	parser    *treesitter.Parser
 	docs      documents
+	excerpts  excerpts
 	notebooks notebooks
 	asked     requests
 	offers    offers

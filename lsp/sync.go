@@ -12,6 +12,7 @@ func (s *Server) DidOpen(_ context.Context, p *protocol.DidOpenTextDocumentParam
 	d := p.TextDocument
 	s.asked.outdate(d.URI, errModified)
 	s.docs.drop(d.URI) // some clients open anew without closing
+	s.excerpts.drop(d.URI)
 	s.next.opened(d.URI)
 	s.docs.put(newSnapshot(d.URI, string(d.LanguageID), d.Version, valid(d.Text)))
 	s.latest.touch(d.URI)
@@ -48,6 +49,7 @@ func (s *Server) DidChange(_ context.Context, p *protocol.DidChangeTextDocumentP
 func (s *Server) DidClose(_ context.Context, p *protocol.DidCloseTextDocumentParams) error {
 	s.asked.outdate(p.TextDocument.URI, errModified)
 	s.docs.drop(p.TextDocument.URI)
+	s.excerpts.drop(p.TextDocument.URI)
 	s.latest.drop(p.TextDocument.URI)
 	s.edits.drop(p.TextDocument.URI)
 	s.next.forget(p.TextDocument.URI)
