@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -184,18 +185,11 @@ func (l *lines) replaced(from, to int, with string) *lines {
 	n := &lines{text: text}
 	// Lines that end before the edit keep their starts. One line more is looked at
 	// again: a \r in front of the edit may have become a \r\n.
-	keep := 0
-	for keep < len(l.starts) && l.starts[keep] < from {
-		keep++
-	}
-	keep = max(1, keep-1)
+	keep := max(1, sort.SearchInts(l.starts, from)-1)
 	n.starts = append(make([]int, 0, len(l.starts)+strings.Count(with, "\n")+1), l.starts[:keep]...)
 	// Lines that start behind the edit move by its length, from the first line start
 	// that stands behind it and is no part of a line end that the edit touches.
-	tail, shift := len(l.starts), len(with)-(to-from)
-	for tail > 0 && l.starts[tail-1] > to+1 {
-		tail--
-	}
+	tail, shift := sort.SearchInts(l.starts, to+2), len(with)-(to-from)
 	end := len(text)
 	if tail < len(l.starts) {
 		end = l.starts[tail] + shift

@@ -96,10 +96,17 @@ func changedLines(old, now string) (before, after string, from, to int) {
 	if old == now {
 		return "", "", 0, 0
 	}
+	// In steps first: of a long text nearly all is the same.
+	for n := min(len(old), len(now)); from+64 <= n && old[from:from+64] == now[from:from+64]; {
+		from += 64
+	}
 	for from < len(old) && from < len(now) && old[from] == now[from] {
 		from++
 	}
 	same := 0 // bytes at the end
+	for n := min(len(old), len(now)) - from; same+64 <= n && old[len(old)-same-64:len(old)-same] == now[len(now)-same-64:len(now)-same]; {
+		same += 64
+	}
 	for same < len(old)-from && same < len(now)-from && old[len(old)-1-same] == now[len(now)-1-same] {
 		same++
 	}
