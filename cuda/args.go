@@ -11,7 +11,7 @@ import (
 // The structs that the kernels take, field by field as kernels/ declares them.
 
 type headerArg struct {
-	Rows, Asked, _, _ int32
+	Rows, Asked, Set, _ int32
 }
 
 type rowArg struct {
@@ -70,7 +70,7 @@ type mlpArg struct {
 type headArg struct {
 	G                         gemmArg
 	Forbid, Best, IDs, Target driver.Ptr
-	Vocab, _                  int32
+	Vocab, Words              int32
 }
 
 type answerArg struct {
@@ -92,6 +92,25 @@ type attentionArg struct {
 	Heads, KV, HD, HStride                        int32
 	Scale                                         float32
 	_                                             int32
+}
+
+// canvasArg is a canvas as the kernel decide has it between passes.
+type canvasArg struct {
+	Cells, Limit              int32
+	Revise, Passes            int32
+	Tried, Over               int32
+	Step, Stride              int32
+	Cap, Lead                 int32
+	Pos, Context, Pages       int32
+	Mask, End, Erase, Insert  int32
+	Threshold, Factor, Change float32
+}
+
+const canvasBytes = 80
+
+type decideArg struct {
+	Canvas, Cells, Tried, Out, Log, Head, Info, Items, Pages, Plan, Own driver.Ptr
+	Count, Share                                                        int32
 }
 
 // encode is v as device memory holds it.

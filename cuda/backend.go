@@ -45,9 +45,9 @@ type Backend struct {
 	programs map[shapeKey]*program
 	plain    bool
 
-	disorder  bool     // a pass failed: counters may not be zero
-	forbidden []uint32 // what the device holds; nil: unknown
-	stage     []byte   // reused
+	disorder  bool        // a pass failed: counters may not be zero
+	forbidden [2][]uint32 // the sets that the device holds; nil: unknown
+	stage     []byte      // reused
 	host      []byte
 }
 

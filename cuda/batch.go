@@ -12,8 +12,8 @@ type work struct {
 	rows   []rowArg
 	items  []itemArg
 	pages  []int32
-	from   []int // for each row that asks, in the order of the batch, its index in it
-	forbid []uint32
+	from   []int      // for each row that asks, in the order of the batch, its index in it
+	forbid [][]uint32 // sets of tokens, a bit each: one, or two where a canvas is decided ahead
 	groups []backend.Group
 }
 
@@ -30,10 +30,7 @@ func (b *Backend) translate(batch backend.Batch) (*work, error) {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	s := &b.shape
-	k := &work{forbid: make([]uint32, up(s.VocabSize, 32)), groups: groups}
-	for _, f := range batch.Forbid {
-		k.forbid[f/32] |= 1 << (f % 32)
-	}
+	k := &work{forbid: [][]uint32{s.bits(batch.Forbid)}, groups: groups}
 	parts := make([]part, len(groups))
 	ask := make([]int32, len(batch.Rows)) // the place of each row's answer
 	for i, r := range batch.Rows {
@@ -77,11 +74,11 @@ func (b *Backend) translate(batch backend.Batch) (*work, error) {
 			k.rows = append(k.rows, a)
 		}
 		// Context rows and canvas rows in items of their own: the former need no canvas.
-		for _, span := range [2][2]int{{0, len(p.context)}, {len(p.context), len(p.context) + len(p.canvas)}} {
+		for i, span := range [2][2]int{{0, len(p.context)}, {len(p.context), len(p.context) + len(p.canvas)}} {
 			for first := span[0] * share; first < span[1]*share; first += 64 {
 				it := itemArg{Row0: int32(row0), P0: int32(first), P1: int32(min(first+64, span[1]*share)), Table: at}
 				it.Context = k.rows[row0+(int(it.P1)-1)/share].Context
-				if span[0] > 0 || len(p.context) == 0 {
+				if i > 0 {
 					it.Canvas0, it.Canvas1 = int32(canvas0), int32(canvas1)
 				}
 				k.items = append(k.items, it)
@@ -90,6 +87,25 @@ func (b *Backend) translate(batch backend.Batch) (*work, error) {
 	}
 	k.items = s.cutItems(k.items)
 	return k, nil
+}
+
+// canvasItems are those of a canvas that is a batch by itself, of at most so many rows.
+func (s *shape) canvasItems(rows, context int) []itemArg {
+	var whole []itemArg
+	pairs := rows * (s.NumHeads / s.NumKVHeads)
+	for first := 0; first < pairs; first += 64 {
+		whole = append(whole, itemArg{P0: int32(first), P1: int32(min(first+64, pairs)), Context: int32(context), Canvas1: int32(rows)})
+	}
+	return s.cutItems(whole)
+}
+
+// bits is a set of tokens, which are in the vocabulary.
+func (s *shape) bits(tokens []backend.TokenID) []uint32 {
+	set := make([]uint32, up(s.VocabSize, 32))
+	for _, t := range tokens {
+		set[t/32] |= 1 << (t % 32)
+	}
+	return set
 }
 
 // cutItems makes items of the parts into which the keys of each are cut.

@@ -38,6 +38,7 @@ func TestCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s, sm_%d%d, %d multiprocessors, %.1f GB free, driver for CUDA %d.%d", info.Name, info.Major, info.Minor, info.SMs, float64(info.Free)/1e9, info.Version/1000, info.Version%1000/10)
+	t.Run("generates", func(t *testing.T) { generates(t, open) })
 	types := []bool{false}
 	if info.Major == 9 && info.Minor == 0 {
 		types = append(types, true)

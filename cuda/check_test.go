@@ -519,7 +519,7 @@ func (c *checker) head(a headArg) func() {
 	p := c.product(a.G, c.x(a.G.X, c.s.HiddenSize), len(rows))
 	rms := c.rms(a.G, len(rows))
 	tiles, asked := int(a.G.Tiles), int(h.Asked)
-	forbid := get[uint32](c, a.Forbid, up(int(a.Vocab), 32))
+	forbid := get[uint32](c, a.Forbid+driver.Ptr(4*h.Set*a.Words), up(int(a.Vocab), 32))
 	return func() {
 		best, ids, target := get[float32](c, a.Best, tiles*asked*3), get[int32](c, a.IDs, tiles*asked*2), get[float32](c, a.Target, asked)
 		for r, row := range rows {

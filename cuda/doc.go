@@ -14,6 +14,11 @@
 // and never change: what differs from pass to pass stands in memory. So the second pass of a
 // shape is captured as a graph, and starting one makes no garbage.
 //
+// In diffusion the card also decides (ForwardAhead): the kernel decide unmasks, revises and
+// makes the next pass's batch, so that several passes are started together and waited for
+// once. engine/denoise repeats each decision from the answers and has the last word. Verify's
+// decisions stay with the host, whose memory of the text has a say in each.
+//
 // What a pass must cost on a card is modelled kernel by kernel ([PlanTable]); its bytes are held
 // to what the interpreter counts. `go test ./cuda/... -cuda` holds every kernel to its reference
 // on a real card and measures each against the plan. None of this has yet run on one.

@@ -221,7 +221,16 @@ func TestInjected(t *testing.T) {
 			return err
 		}
 		// The fork's page is shared: to write into it is to copy it first.
-		return pass(other, []backend.Row{{Seq: other, Token: 9, Pos: int32(be.Len(other))}})
+		if err := pass(other, []backend.Row{{Seq: other, Token: 9, Pos: int32(be.Len(other))}}); err != nil {
+			return err
+		}
+		n := be.Len(other)
+		_, err = be.ForwardAhead(context.Background(), backend.Batch{Rows: []backend.Row{{Seq: other, Token: 9, Pos: int32(n)}, {Seq: other, Pos: int32(n + 1), Kind: backend.Canvas, Want: backend.WantTop}}},
+			backend.Rule{Cells: make([]backend.TokenID, 1), Limit: 2, Passes: 1, Tried: make([]backend.Tried, 1), Lead: backend.NoToken, Context: n + 1}, 3)
+		if err != nil && be.Len(other) != n {
+			t.Errorf("failed passes left %d tokens of %d", be.Len(other), n)
+		}
+		return err
 	}
 	whole := func(rec *driver.Recorder) error {
 		be, err := New(w, rec, Options{})
@@ -235,7 +244,7 @@ func TestInjected(t *testing.T) {
 		t.Fatalf("undisturbed: %v, held %v", err, rec.Held())
 	}
 	const launches = 1 + 4*2 + 2 // for two layers
-	for name, want := range map[string]int{"Launch": 3 * launches, "Capture": 1, "Start": 2, "Drop": 1, "Copy": 1} {
+	for name, want := range map[string]int{"Launch": 4*launches + 3, "Capture": 2, "Start": 5, "Drop": 2, "Copy": 1} {
 		if n := rec.Count[name]; n != want {
 			t.Errorf("%s was called %d times, want %d", name, n, want)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seedling-lsp/seedling/cuda/driver"
 	"github.com/seedling-lsp/seedling/engine/backend"
@@ -13,7 +14,7 @@ import (
 // workspace is what a pass works in. r is shape.rows.
 type workspace struct {
 	batch                           driver.Ptr // header, rows, items, pages: program says where
-	forbid                          driver.Ptr
+	forbid                          driver.Ptr // [2][vocab/32] sets of tokens, header says which holds
 	y                               driver.Ptr // [r][d] fp32, the residual stream
 	copy, mixed, h                  xArg       // what products read: the stream, attention's output, the feed-forward
 	squares                         driver.Ptr // [d/64][r]
@@ -23,6 +24,7 @@ type workspace struct {
 	downCounts, attended            driver.Ptr
 	ticket, ready                   driver.Ptr
 	best, ids, target, out          driver.Ptr
+	ahead                           decision
 }
 
 func (s *shape) workspace(r *region) workspace {
@@ -61,7 +63,7 @@ func (s *shape) workspace(r *region) workspace {
 	}
 	kv := n * s.NumKVHeads * s.padded * 2
 	ws := workspace{
-		batch: take(16 + 48*n + 48*items + 4*(s.pages+s.slots)), forbid: take(4 * up(s.VocabSize, 32)),
+		batch: take(16 + 48*n + 48*items + 4*(s.pages+s.slots)), forbid: take(8 * up(s.VocabSize, 32)),
 		y: take(4 * n * s.HiddenSize), copy: x(s.HiddenSize), mixed: x(s.NumHeads * s.hstride), h: x(s.h * 64), squares: take(4 * s.d * n),
 		q: take(n * s.NumHeads * s.padded * 2), canvasK: take(kv), canvasV: take(kv),
 		parts: take(parts), downParts: take(downParts), attendedParts: take(cut * s.NumKVHeads * 64 * (s.padded + 2) * 4),
@@ -73,6 +75,8 @@ func (s *shape) workspace(r *region) workspace {
 	ws.ready = take(4 * up(n, 16))
 	ws.best = take(12 * n * s.vocabTiles)
 	ws.ids, ws.target, ws.out = take(8*n*s.vocabTiles), take(4*n), take(32*n)
+	ws.ahead = decision{canvas: take(canvasBytes), cells: take(4 * mostCells), tried: take(8 * mostTried), plan: take(48 * items), own: take(4 * up(s.positions, pageSize)),
+		log: take(4 * mostPasses * logStride(mostCells+1, n))}
 	return ws
 }
 
@@ -117,7 +121,7 @@ func (b *Backend) run(k *work, batch backend.Batch) ([]backend.Top, error) {
 	if err := b.clean(); err != nil {
 		return nil, err
 	}
-	if err := b.bring(p, k); err != nil {
+	if err := b.bring(p, k, 0); err != nil {
 		return nil, err
 	}
 	if err := b.start(p); err != nil {
@@ -133,7 +137,7 @@ func (b *Backend) run(k *work, batch backend.Batch) ([]backend.Top, error) {
 	}
 	tops := make([]backend.Top, n)
 	for i := range tops {
-		tops[i] = top(answers[32*i:], k.from[i], batch.Rows[k.from[i]], k.forbid)
+		tops[i] = top(answers[32*i:], k.from[i], batch.Rows[k.from[i]], k.forbid[0])
 	}
 	return tops, nil
 }
@@ -144,14 +148,15 @@ func (b *Backend) clean() error {
 		if err := b.dev.Fill(b.ws.counts, 0, b.ws.counters()); err != nil {
 			return err
 		}
-		b.disorder, b.forbidden = false, nil
+		b.disorder, b.forbidden = false, [2][]uint32{}
 	}
 	return nil
 }
 
-// bring writes a batch to where a program reads it.
-func (b *Backend) bring(p *program, k *work) error {
-	h := headerArg{Rows: int32(len(k.rows)), Asked: int32(len(k.from))}
+// bring writes a batch to where a program reads it. set is which of its sets of tokens is
+// forbidden.
+func (b *Backend) bring(p *program, k *work, set int32) error {
+	h := headerArg{Rows: int32(len(k.rows)), Asked: int32(len(k.from)), Set: set}
 	b.stage = append(b.stage[:0], raw([]headerArg{h})...)
 	b.stage = append(b.stage, raw(k.rows)...)
 	b.stage = append(b.stage, make([]byte, 48*(p.rows-len(k.rows)))...)
@@ -161,24 +166,17 @@ func (b *Backend) bring(p *program, k *work) error {
 	if err := b.dev.Write(b.ws.batch, b.stage); err != nil {
 		return err
 	}
-	if b.forbidden != nil && equal(b.forbidden, k.forbid) {
-		return nil
-	}
-	b.forbidden = nil
-	if err := b.dev.Write(b.ws.forbid, raw(k.forbid)); err != nil {
-		return err
-	}
-	b.forbidden = k.forbid
-	return nil
-}
-
-func equal(a, b []uint32) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
+	for i, set := range k.forbid {
+		if b.forbidden[i] != nil && slices.Equal(b.forbidden[i], set) {
+			continue
 		}
+		b.forbidden[i] = nil
+		if err := b.dev.Write(b.ws.forbid+driver.Ptr(4*i*len(set)), raw(set)); err != nil {
+			return err
+		}
+		b.forbidden[i] = set
 	}
-	return true
+	return nil
 }
 
 // top reads the 32 bytes that the kernel `answer` leaves of a row.

@@ -22,6 +22,7 @@ type program struct {
 	rows, items int // room for them
 	height, y   int // of the products' blocks, and how many
 	launches    []launch
+	decide      launch // what makes a batch for the program of the answers to another
 	graph       driver.Graph
 	runs        int
 }
@@ -125,8 +126,11 @@ func (b *Backend) build(key shapeKey) *program {
 			Ticket: ws.ticket, Ready: ws.ready, Blocks: int32(p.y)})
 	}
 	add("head"+high, [3]int{s.vocabTiles, p.y, 1}, 128, headArg{G: gemm(ws.copy, b.w.head, s.vocabTiles, s.dSteps, 1, 1),
-		Forbid: ws.forbid, Best: ws.best, IDs: ws.ids, Target: ws.target, Vocab: int32(s.VocabSize)})
+		Forbid: ws.forbid, Best: ws.best, IDs: ws.ids, Target: ws.target, Vocab: int32(s.VocabSize), Words: int32(up(s.VocabSize, 32))})
 	add("answer", [3]int{p.rows, 1, 1}, 32, answerArg{Best: ws.best, IDs: ws.ids, Target: ws.target, Out: ws.out, Head: header, Tiles: int32(s.vocabTiles)})
+	p.decide = launch{b.kernel["decide"], [3]int{1, 1, 1}, [3]int{32, 1, 1}, encode(decideArg{Canvas: ws.ahead.canvas, Cells: ws.ahead.cells,
+		Tried: ws.ahead.tried, Out: ws.out, Log: ws.ahead.log, Head: header, Info: rows, Items: items, Pages: pages,
+		Plan: ws.ahead.plan, Own: ws.ahead.own, Count: int32(p.items), Share: int32(s.NumHeads / s.NumKVHeads)})}
 	return p
 }
 
@@ -140,7 +144,7 @@ func (s *shape) kind() string {
 
 // kernels lists those that a network needs.
 func (s *shape) kernels() []string {
-	names := []string{"embed_" + s.kind(), "answer", fmt.Sprintf("attention_%s_%d", s.kind(), s.padded)}
+	names := []string{"embed_" + s.kind(), "answer", "decide", fmt.Sprintf("attention_%s_%d", s.kind(), s.padded)}
 	for _, n := range []string{"qkv", "residual", "mlp", "head"} {
 		for _, height := range []int{16, 32} {
 			names = append(names, fmt.Sprintf("%s_%s_%d", n, s.kind(), height))

@@ -34,6 +34,17 @@ func TestPlan(t *testing.T) {
 	if math.Abs(memory(half)*2/bytes-1) > 0.02 || faster >= seconds {
 		t.Error("fp8 does not halve the weights")
 	}
+	for _, tokens := range []float64{1, 4, 12} {
+		// What waiting costs is little beside a forward of 8 B, and more than it would save to
+		// start a pass in vain.
+		ahead, each := planRate(seconds, tokens, true), planRate(seconds, tokens, false)
+		if ahead <= each || ahead > each*1.01 || ahead > 32/((32/tokens+1)*seconds) {
+			t.Errorf("%g tokens a forward: %.0f tokens/s waiting once a block, %.0f once a step", tokens, ahead, each)
+		}
+	}
+	if float64(launches)*launchGap < hostWait {
+		t.Error("an empty pass costs less than a wait: denoise should start more passes together")
+	}
 	if table := PlanTable(Cards["h20"]); !strings.HasPrefix(table, "modelled, not measured") {
 		t.Error("a plan must say that it is none but a plan")
 	}

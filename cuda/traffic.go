@@ -138,7 +138,7 @@ func (s *shape) costs(rows, context, asked int, spans []span) []Cost {
 	head := Cost{Kernel: "head", Launches: 1}
 	product(&head, s.vocabTiles, s.dSteps, 1, 1)
 	m, t := float64(asked), float64(s.vocabTiles)
-	head.Asked += t*float64(all)*warps*sector + t*float64(active*height)*warps*sector
+	head.Asked += t*float64(all)*warps*sector + t*float64(active*(height+1))*warps*sector
 	head.Asked += t * m * (pieces*sector + 2*sector + 2*sector + sector)
 	head.Written += t * m * 5 * sector
 

@@ -74,11 +74,11 @@ __device__ __forceinline__ Best merge_warp(Best b) {
 // rows that ask. A block none of whose rows asks reads no weights.
 struct Head {
     GEMM g;
-    const u32* forbid;  // a bit a token
+    const u32* forbid;  // [2][words]: a bit a token
     float* best;        // [tiles][asked][3]: first, second, sum
     int* ids;           // [tiles][asked][2]
     float* target;      // [asked]: the target's logit
-    int vocab, unused;
+    int vocab, words;
 };
 
 template <int MT, bool F8> __device__ __forceinline__ void head(const Head& a) {
@@ -88,6 +88,7 @@ template <int MT, bool F8> __device__ __forceinline__ void head(const Head& a) {
     if (!__any_sync(0xffffffffu, lane < MT * 8 && mine < rows && a.g.info[min(mine, max(rows - 1, 0))].ask >= 0)) return;
     float* out = (float*)smem;
     product<MT, F8>(a.g, blockIdx.x, y, 0, smem, Now());
+    const u32* forbid = a.forbid + (size_t)a.g.head->set * a.words;
 #pragma unroll 1
     for (int m = threadIdx.x >> 5; m < MT * 8; m += kThreads / 32) {
         int row = y * MT * 8 + m;
@@ -102,7 +103,7 @@ template <int MT, bool F8> __device__ __forceinline__ void head(const Head& a) {
         for (int h = 0; h < 64; h += 32) {
             int id = blockIdx.x * 64 + h + lane;
             float v = out[m * kPitch + h + lane] * scale;
-            if (id < a.vocab && !((a.forbid[id >> 5] >> (id & 31)) & 1)) {
+            if (id < a.vocab && !((forbid[id >> 5] >> (id & 31)) & 1)) {
                 Best c;
                 c.first = v, c.second = 0, c.sum = 1, c.id = id, c.id2 = -1;
                 b = merge(b, c);

@@ -7,7 +7,8 @@
 struct Header {
     int rows;   // of the batch
     int asked;  // of them
-    int pad[2];
+    int set;    // of forbidden tokens, which holds in this pass
+    int pad;
 };
 
 struct Row {        // of the batch; 48 bytes

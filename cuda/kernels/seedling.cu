@@ -1,3 +1,3 @@
 // Every kernel, in one module.
-#include "attention.cu"
+#include "decide.cu"
 #include "head.cu"

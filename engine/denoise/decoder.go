@@ -36,6 +36,9 @@ type decoder struct {
 	forwards int
 	blocks   int
 
+	deciding *canvas // of the block, in Diffusion
+	ahead    ahead
+
 	rows    []backend.Row  // reused
 	guesses []memory.Guess // for the rows whose top is wanted
 	shifted []canvasRow
@@ -197,7 +200,11 @@ func (d *decoder) pass(ctx context.Context, pending []contextRow, canvas []canva
 		rows = append(rows, row)
 	}
 	d.rows = rows
-	tops, err := d.b.Forward(d.until, backend.Batch{Rows: rows, Forbid: forbid})
+	deciding := d.deciding
+	if len(canvas) == 0 {
+		deciding = nil
+	}
+	tops, err := d.answers(rows, deciding, forbid)
 	if err != nil {
 		switch {
 		case ctx.Err() != nil:

@@ -12,7 +12,8 @@ func (d *decoder) diffusion(ctx context.Context) error {
 			return nil
 		}
 		c := newCanvas(&d.opt, size, min(2*size, d.room-n, d.widest()))
-		decided := d.out
+		d.deciding, d.ahead.passes = c, nil
+		decided, before := d.out, d.forwards
 		for finished := false; !finished; {
 			forbid := d.bounded
 			if c.revise {
@@ -36,7 +37,8 @@ func (d *decoder) diffusion(ctx context.Context) error {
 				return nil
 			}
 		}
-		d.out = decided
+		d.out, d.deciding = decided, nil
+		d.ahead.next = d.forwards - before
 		if err := d.commit(n, decided[n:]); err != nil {
 			return err
 		}

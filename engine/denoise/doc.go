@@ -31,4 +31,10 @@
 // pending, together with the token before it, which is read a second time: only now is it
 // known of which token its prediction must be asked. So the causal log-probability of
 // every token costs one row a block and no forward.
+//
+// A device may decide a block of [Diffusion] by itself (backend.Ahead): several passes are then
+// waited for once. Its decisions are a forecast. Each is made here again from the same answers,
+// and a pass that would not have been asked for is thrown away with all after it, so that the
+// rules of this package hold wherever they run. A cancel or a deadline that comes while the
+// device is at it is seen when the passes that were started together are over.
 package denoise
