@@ -20,7 +20,7 @@ import (
 	builtin "github.com/seedling-lsp/seedling/engine/weights"
 )
 
-var withBuiltin = flag.Bool("builtin", false, "write the built-in model's first block through the interpreter (minutes)")
+var withBuiltin = flag.Bool("builtin", false, "write the built-in model's first block through the interpreter (15 s of two quiet cores)")
 
 // TestBuiltin writes the first block of the built-in model, by diffusion and with its commit,
 // on the embedded PTX and on the CPU's reference: the same tokens in the same forwards. The
