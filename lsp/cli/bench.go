@@ -11,6 +11,7 @@ import (
 	"github.com/seedling-lsp/seedling/engine/denoise"
 	"github.com/seedling-lsp/seedling/engine/eval"
 	"github.com/seedling-lsp/seedling/engine/eval/replay"
+	"github.com/seedling-lsp/seedling/engine/eval/sweep"
 	"github.com/seedling-lsp/seedling/lsp"
 )
 
@@ -20,6 +21,7 @@ type benchCmd struct {
 	Decode string `enum:"diffusion,verify,causal" default:"verify" help:"How the keys' suggestions are decoded: diffusion, verify, causal."`
 	Record string `placeholder:"FILE" type:"path" help:"Instead: keep what --replay would type as a script, of files up to 12 KB. It holds their text."`
 	Plan   string `enum:",h20,h100,h200" default:"" help:"Instead: what a card should reach with an 8 B model, modelled: h20, h100 or h200."`
+	Plot   string `type:"path" placeholder:"FILE" help:"Instead: what a key costs by the length of the file and a pass by its rows, as a table and drawn there (.png, .svg or .pdf)."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
@@ -58,8 +60,38 @@ func (b *benchCmd) Run(ctx context.Context, c *Commands) error {
 			mode = m.Mode
 		}
 	}
+	if b.Plot != "" {
+		return b.sweep(ctx, c, mode)
+	}
 	rep, err := c.bench(ctx, script, b.Keys, mode)
 	if err != nil {
+		return err
+	}
+	if b.JSON {
+		return printJSON(rep)
+	}
+	fmt.Print(rep.Table())
+	return nil
+}
+
+// sweep measures files of many lengths and passes of many rows, and draws them.
+func (b *benchCmd) sweep(ctx context.Context, c *Commands, mode denoise.Mode) error {
+	e, m, err := c.engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	rep := sweep.Report{Model: fmt.Sprintf("%s on %s, %d threads", m.name, m.device.Info().Kernels, m.device.Info().Threads)}
+	if rep.Passes, err = sweep.Passes(ctx, m.device, m.config, sweep.Rows); err != nil {
+		return err
+	}
+	bar := progress(sweep.Keys(len(sweep.Lines)), "keys")
+	rep.Files, err = sweep.Files(ctx, e, sweep.Lines, mode, lsp.DefaultSettings().MinLogProb, func(n int) { bar.Set(n) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	if err := rep.Plot(b.Plot); err != nil {
 		return err
 	}
 	if b.JSON {
