@@ -17,7 +17,10 @@ const maxExcerpts = 16
 // planned for as a whole, since the names that they define count.
 const excerptAnyway = 2 << 20
 
-// excerpts keep the trees of the excerpts that were asked about last.
+// excerpts keep the trees of the excerpts that were asked about last. On two cores of a Zen 3
+// server, beside other programs, the median key took 11.3 ms in 100,000 lines, 12.1 in 1,000 and
+// 7.7 in 200 of the same code, where the model's window is not full; of the server alone 2.9, 2.3
+// and 1.2 (BenchmarkFileSize). What is left is the copy of 3 MB of text that a change makes.
 type excerpts struct {
 	mu   sync.Mutex
 	kept []*excerpt // the latest last
