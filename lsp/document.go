@@ -38,7 +38,7 @@ type snapshot struct {
 func (s *snapshot) text() string { return s.lines.text }
 
 // syntax parses the snapshot when it is first asked for. A document that cannot be
-// parsed has a nil tree, which is a tree like any other.
+// parsed, or is too long for it (excerptAnyway), has a nil tree, which is a tree like any other.
 func (s *snapshot) syntax(p *treesitter.Parser) *treesitter.Tree {
 	s.parse.Do(func() {
 		s.mu.Lock()
@@ -49,7 +49,7 @@ func (s *snapshot) syntax(p *treesitter.Parser) *treesitter.Tree {
 		if base != nil {
 			old = base.parsed()
 		}
-		if s.language.HasGrammar() {
+		if s.language.HasGrammar() && len(s.text()) <= excerptAnyway {
 			if t, err := p.Parse(s.language, old, s.text()); err == nil {
 				s.mu.Lock()
 				s.tree = t

@@ -13,8 +13,8 @@ import (
 // maxExcerpts is of how many documents the tree of an excerpt is kept.
 const maxExcerpts = 16
 
-// excerptAnyway: where pieces of other files are shown, documents up to so many bytes are
-// planned for as a whole, since the names that they define count.
+// excerptAnyway: only documents up to so many bytes are parsed as a whole. Where pieces of other
+// files are shown, they are planned for as a whole, too, since the names that they define count.
 const excerptAnyway = 2 << 20
 
 // excerpts keep the trees of the excerpts that were asked about last. On two cores of a Zen 3
@@ -30,7 +30,7 @@ type excerpts struct {
 type excerpt struct {
 	doc uri.URI
 	infill.Stretch
-	tree  *treesitter.Tree // nil: the document is looked at whole
+	tree  *treesitter.Tree // nil: none could be made, or the document is looked at whole
 	users int
 	stale bool
 }
@@ -52,10 +52,7 @@ func (e *excerpts) of(p *treesitter.Parser, u uri.URI, d infill.Document, at int
 			old.Stretch, d.Tree = x.Stretch, old.tree
 			return d, true, e.use(old)
 		}
-		var err error
-		if x.tree, err = p.Parse(d.Language, old.tree, d.Text); err != nil {
-			return d, true, func() {}
-		}
+		x.tree, _ = p.Parse(d.Language, old.tree, d.Text) // without one, the edges found are kept all the same
 	}
 	e.remove(u)
 	if len(e.kept) == maxExcerpts {

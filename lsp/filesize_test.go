@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/seedling-lsp/seedling/engine"
+	"github.com/seedling-lsp/seedling/infill"
+	"github.com/seedling-lsp/seedling/treesitter"
 )
 
 // hand types in the middle of a Go file of some lines, at a server of its own.
@@ -115,6 +117,24 @@ func TestLongDocument(t *testing.T) {
 	compare()
 	short.w.bye()
 	long.w.bye()
+}
+
+// TestLongText: the edges of an excerpt are kept where there is no grammar, too. Without that all
+// of a long text would be scanned again at every key.
+func TestLongText(t *testing.T) {
+	var e excerpts
+	p := treesitter.NewParser(treesitter.Limits{})
+	defer p.Close()
+	d := infill.Document{Language: treesitter.Text, Text: strings.Repeat("some words\n\n", 10_000)}
+	x, ok, done := e.of(p, "file:///a.txt", d, 60_000)
+	defer done()
+	if !ok || x.Tree != nil || x.From == 0 || len(e.kept) != 1 || e.kept[0].From != x.From {
+		t.Errorf("%v, an excerpt from %d, %d kept", ok, x.From, len(e.kept))
+	}
+	e.drop("file:///a.txt")
+	if len(e.kept) != 0 {
+		t.Error("a closed document's is kept")
+	}
 }
 
 // beyondLeast is how much of a long document the memory is given above what the model sees.
