@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -46,6 +47,24 @@ func begun(prefix string, split tokenizer.Split) (context, word string) {
 		return prefix, ""
 	}
 	return prefix[:at], prefix[at:]
+}
+
+// unfinished cuts off the end of a prefix's tokens what a longer token may begin with: the
+// vocabulary has `if err != nil {` and its new line as one token, so that of a text that reads
+// `if err != ` the model has learned that it is something else. word is what follows the tokens; a
+// line's start is settled.
+func unfinished(tok *tokenizer.Tokenizer, prefix []backend.TokenID, word string) ([]backend.TokenID, string) {
+	keep, left := prefix, word
+	for i := len(prefix) - 1; i >= 0; i-- {
+		b := tok.Token(int32(prefix[i]))
+		if len(b) == 0 || len(b)+len(word) > longestBegun || bytes.IndexByte(b, '\n') >= 0 {
+			break
+		}
+		if word = string(b) + word; tok.Extends(word) {
+			keep, left = prefix[:i], word
+		}
+	}
+	return keep, left
 }
 
 func isSign(c byte) bool { return '!' <= c && c <= '~' && !isWord(c) }

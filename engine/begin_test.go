@@ -38,6 +38,38 @@ func TestBegun(t *testing.T) {
 	}
 }
 
+// A word that a longer token begins with is not written yet: without this `if err != ` was gone on
+// with as anything but nil, because the model had learned that text as the start of one token.
+func TestUnfinished(t *testing.T) {
+	tok := vocabulary()
+	ids := func(text string) []backend.TokenID { return tokenizer.Encode[backend.TokenID](tok, nil, text) }
+	for prefix, want := range map[string]string{
+		"\tinfo, err := os.Stat(path)\n\tif err != ": "if err != ",
+		"\tinfo, err := os.Stat(path)\n\tif err":     "if err",
+		"\tx := 1\n\treturn nil, ":                   "return nil, ",
+		"\tx := 1\n":                                 "",
+		"":                                           "",
+	} {
+		context, word := begun(prefix, tok.Split())
+		kept, got := unfinished(tok, ids(context), word)
+		if got != want || string(tokenizer.Decode(tok, nil, kept))+got != prefix {
+			t.Errorf("%q: %q is left to be written, want %q", prefix, got, want)
+		}
+	}
+	// Nothing is lost or added, and what is cut off is short and of one line.
+	rapid.Check(t, func(t *rapid.T) {
+		prefix := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"if err", " != ", "nil", " {", "\n\t", "return ", "f(x", ", ", "größe", "é", "é\xff", " := ", "\"a\"", "for "}), 0, 8).Draw(t, "parts"), "")
+		context, word := begun(prefix, tok.Split())
+		kept, got := unfinished(tok, ids(context), word)
+		if string(tokenizer.Decode(tok, nil, kept))+got != prefix {
+			t.Fatalf("%q became %q and %q", prefix, tokenizer.Decode(tok, nil, kept), got)
+		}
+		if more := strings.TrimSuffix(got, word); len(got) > longestBegun || strings.Contains(more, "\n") || more != "" && !tok.Extends(got) {
+			t.Fatalf("%q: %q is cut off", prefix, got)
+		}
+	})
+}
+
 // Whatever the model prefers among what it is left, the answer begins with the word, and
 // is free no later than a token a byte. A mistake here would change what people typed.
 func TestBeginning(t *testing.T) {

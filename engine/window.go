@@ -47,8 +47,7 @@ func encode(tok *tokenizer.Tokenizer, req Request, positions, room int, plain bo
 	w.in.Path = ids(tail(req.Path, 16*maxPath, 1))
 	w.in.Suffix = ids(head(req.Suffix, most))
 	context, word := begun(req.Prefix, tok.Split())
-	w.word = word
-	w.in.Prefix = ids(tail(context, 2*most, most))
+	w.in.Prefix, w.word = unfinished(tok, ids(tail(context, 2*most, most)), word)
 	return w
 }
 

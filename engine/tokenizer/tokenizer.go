@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"sync"
 )
 
 // Limits of what is read and trained, far above any real vocabulary: what is above
@@ -30,6 +31,9 @@ type Tokenizer struct {
 	// table is faster (a third of all lookups).
 	pairs     pairTable
 	bytePairs []uint32 // by first<<8 | second
+
+	sorted  sync.Once
+	byBytes []int32 // ids of tokens that are no special ones, in the order of their bytes (Extends)
 }
 
 // merge says that the tokens left and right, side by side, become into.
