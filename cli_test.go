@@ -7,8 +7,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets scripts run the command itself.
+// TestMain lets scripts run the command itself. What they expect is of the small model, on
+// machines that are fast enough for the large one, too.
 func TestMain(m *testing.M) {
+	os.Setenv("SEEDLING_MODEL", "small")
 	testscript.Main(m, map[string]func(){"seedling": main})
 }
 
@@ -19,6 +21,7 @@ func TestCLI(t *testing.T) {
 		Dir: ".testscripts",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CI", os.Getenv("CI"))
+			e.Setenv("SEEDLING_MODEL", "small")
 			return nil
 		},
 	})

@@ -66,7 +66,7 @@ func TestServe(t *testing.T) {
 			}
 			b, err := io.ReadAll(res.Body)
 			res.Body.Close()
-			if err != nil || res.StatusCode != 200 || !bytes.Contains(b, []byte(`"content":"`)) || !bytes.Contains(b, []byte(`"model":"builtin"`)) {
+			if err != nil || res.StatusCode != 200 || !bytes.Contains(b, []byte(`"content":"`)) || !bytes.Contains(b, []byte(`"model":"small"`)) {
 				t.Errorf("status %d, %v: %s", res.StatusCode, err, b)
 			}
 

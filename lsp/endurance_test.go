@@ -178,7 +178,7 @@ func measure(t *testing.T) footprint {
 // builtin is the engine of the command.
 func builtin(t testing.TB) *engine.Engine {
 	t.Helper()
-	dir := weights.Builtin()
+	dir := weights.Files()
 	w, err := model.LoadFS(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -196,5 +196,5 @@ func builtin(t testing.TB) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.New(engine.Model{Name: weights.Name, Config: w.Config, Tokenizer: tok}, b, engine.Options{})
+	return engine.New(engine.Model{Name: weights.Small, Config: w.Config, Tokenizer: tok}, b, engine.Options{})
 }

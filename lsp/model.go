@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,8 +91,8 @@ func (s *Server) opened(ctx context.Context, dir string) (gen Generator, err err
 		}
 		dir = home + rest
 	}
-	if !filepath.IsAbs(dir) {
-		return nil, fmt.Errorf("%q is no whole path: name a model's directory from / or ~ on", dir)
+	if !slices.Contains(s.opt.Models, dir) && !filepath.IsAbs(dir) {
+		return nil, fmt.Errorf("%q is no whole path: name a model's directory from / or ~ on, or one of: %s", dir, strings.Join(s.opt.Models, ", "))
 	}
 	title := "Seedling: loading model " + dir
 	s.settle(stateBusy, title)

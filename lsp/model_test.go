@@ -35,7 +35,7 @@ func TestModelSetting(t *testing.T) {
 		}
 		return nil, errors.New("there is no config.json in " + dir)
 	}
-	w := dial(t, first, Options{Open: open, Model: "builtin"})
+	w := dial(t, first, Options{Open: open, Models: []string{"small", "large"}, Model: "small"})
 	w.hello("utf-16", map[string]any{"model": dir})
 	w.open(oneFunc)
 	w.hears("seedling/status", `"model":"`+dir+`"`)
@@ -55,14 +55,14 @@ func TestModelSetting(t *testing.T) {
 	if adapted.closed.Load() != 1 {
 		t.Errorf("the model that gave way was closed %d times", adapted.closed.Load())
 	}
-	for model, complaint := range map[string]string{"/none": "no config.json in /none", "models/x": "no whole path", "/panics": "boom"} {
+	for model, complaint := range map[string]string{"/none": "no config.json in /none", "models/x": "or one of: small, large", "/panics": "boom"} {
 		set(model)
 		w.hears("window/showMessage", complaint)
 		w.hears("seedling/status", `"state":"ready"`)
 		says("mine()")
 	}
 	set("")
-	w.hears("seedling/status", `"model":"builtin"`)
+	w.hears("seedling/status", `"model":"small"`)
 	says("first()")
 	if mine.closed.Load() != 1 || first.closed.Load() != 0 {
 		t.Errorf("closed: the setting's %d times, the server's own %d", mine.closed.Load(), first.closed.Load())

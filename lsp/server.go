@@ -38,6 +38,8 @@ type Options struct {
 	// is closed when it gives way to another, if it is an io.Closer. It should end with its
 	// context. nil: the setting is refused.
 	Open func(ctx context.Context, dir string) (Generator, error)
+	// Models are names that Open takes besides directories.
+	Models []string
 
 	Logger   *zap.Logger      // nil: nothing is logged
 	Level    *zap.AtomicLevel // the logger's level, which $/setTrace moves; nil: it stays

@@ -41,11 +41,22 @@ func MeasurePeaks(isa string, threads int) Peaks {
 	}
 }
 
+// Int8Peak is [Peaks].Int8 alone, from 25 ms: good enough to choose by.
+func Int8Peak(isa string, threads int) float64 {
+	if isa == "" || isa == Reference {
+		isa = Detect()[0]
+	}
+	return tried(4, 0.005, max(threads, 1), 50_000, func(_, n int) float64 { return kernels.PeakInt8(isa, n) })
+}
+
 // rate runs f on all threads at once for about 15 ms a try and gives the best of twelve
 // tries, in f's units a second: short tries dodge what else the machine does.
-func rate(threads, n int, f func(w, n int) float64) float64 {
+func rate(threads, n int, f func(w, n int) float64) float64 { return tried(12, 0.015, threads, n, f) }
+
+// tried is rate with the tries that count and their length in seconds.
+func tried(tries int, length float64, threads, n int, f func(w, n int) float64) float64 {
 	best := 0.0
-	for try := range 13 {
+	for try := range tries + 1 {
 		done := make([]float64, threads)
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -64,7 +75,7 @@ func rate(threads, n int, f func(w, n int) float64) float64 {
 		if sum == 0 {
 			return 0 // no such hardware
 		}
-		n = max(1, int(float64(n)*0.015/max(sec, 1e-6)))
+		n = max(1, int(float64(n)*length/max(sec, 1e-6)))
 	}
 	return best
 }

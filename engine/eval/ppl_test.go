@@ -113,7 +113,7 @@ func pplParts(t *testing.T) (*tokenizer.Tokenizer, model.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := model.LoadFS(weights.Builtin())
+	w, err := model.LoadFS(weights.Files())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,7 +84,7 @@ func TestAdapt(t *testing.T) {
 
 // TestAdaptBuiltin: the embedded model is one to start from, its int8 weights and all.
 func TestAdaptBuiltin(t *testing.T) {
-	w, vocab, err := Job{Init: "builtin", Builtin: weights.Builtin(), Tokenizer: weights.TokenizerJSON}.initial(nil)
+	w, vocab, err := Job{Init: "builtin", Models: map[string]fs.FS{"builtin": weights.Files()}}.initial(nil)
 	if err != nil || w.Config.VocabSize != 8192 || !bytes.Equal(vocab, weights.TokenizerJSON) {
 		t.Fatal(err)
 	}

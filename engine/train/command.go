@@ -26,11 +26,11 @@ import (
 // Job is what `seedling train` is asked for.
 type Job struct {
 	Stage     string
-	Config    string // settings file, or empty
-	Data      string // folder of sources
-	Init      string // model directory or run folder to start from, or "builtin"
-	Builtin   fs.FS  // the built-in model
-	Out       string // run folder
+	Config    string           // settings file, or empty
+	Data      string           // folder of sources
+	Init      string           // model directory or run folder to start from, or a name that Models has
+	Models    map[string]fs.FS // models of the binary, "builtin" above all
+	Out       string           // run folder
 	Resume    bool
 	NewCorpus bool
 	Decay     int    // >0: cut a decayed branch of so many steps from Init's checkpoint
@@ -171,26 +171,27 @@ func (j Job) settings() (Settings, error) {
 	return s, s.Validate()
 }
 
+// readModel reads a model directory and its tokenizer.
+func readModel(name string, dir fs.FS) (*model.Weights, []byte, error) {
+	w, err := model.LoadFS(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--init %s: %w", name, err)
+	}
+	vocab, err := fs.ReadFile(dir, "tokenizer.json")
+	if err != nil {
+		return nil, nil, fmt.Errorf("--init %s: %w", name, err)
+	}
+	return w, vocab, nil
+}
+
 // initial reads the weights to start from: a run folder's newest, or a model directory.
 func (j Job) initial(vocab []byte) (*model.Weights, []byte, error) {
-	if j.Init == "builtin" && j.Builtin != nil {
-		w, err := model.LoadFS(j.Builtin)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--init builtin: %w", err)
-		}
-		return w, j.Tokenizer, nil
+	if dir := j.Models[j.Init]; dir != nil {
+		return readModel(j.Init, dir)
 	}
 	st, err := readState(j.Init)
 	if errors.Is(err, errNoCheckpoint) {
-		w, err := model.LoadDir(j.Init)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--init: %w", err)
-		}
-		b, err := os.ReadFile(filepath.Join(j.Init, "tokenizer.json"))
-		if err != nil {
-			return nil, nil, fmt.Errorf("--init: %w", err)
-		}
-		return w, b, nil
+		return readModel(j.Init, os.DirFS(j.Init))
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("--init: %w", err)

@@ -17,7 +17,7 @@ import (
 
 // Commands are the subcommands and the flags that all of them take, as kong reads them.
 type Commands struct {
-	Model   string `help:"Model directory, or builtin." default:"builtin" placeholder:"DIR"`
+	Model   string `help:"Model directory, or small or large, which are in the binary, or builtin: large where this machine is fast enough for it, else small." default:"builtin" env:"SEEDLING_MODEL" placeholder:"DIR"`
 	Threads int    `help:"Threads to compute with; 0: one a core."`
 	Log     string `help:"Write the log to this file, too." type:"path"`
 	Verbose bool   `short:"v" help:"Log more."`

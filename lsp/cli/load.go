@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime/debug"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/seedling-lsp/seedling/engine/cpu"
 	"github.com/seedling-lsp/seedling/engine/model"
 	"github.com/seedling-lsp/seedling/engine/tokenizer"
-	"github.com/seedling-lsp/seedling/engine/weights"
 )
 
 // loaded is a model with its backend.
@@ -57,13 +55,6 @@ func (c *Commands) card(ctx context.Context, w *model.Weights) (*cuda.Backend, e
 		return nil, err
 	}
 	return cuda.New(w, d, cuda.Options{FP8: c.Backend == "cuda-fp8", Context: ctx})
-}
-
-func (c *Commands) files() (string, fs.FS) {
-	if c.Model == "" || c.Model == weights.Name {
-		return weights.Name, weights.Builtin()
-	}
-	return c.Model, os.DirFS(c.Model)
 }
 
 func (c *Commands) load() (*loaded, error) {

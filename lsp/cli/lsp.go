@@ -76,7 +76,7 @@ func (v *lspCmd) Run(ctx context.Context, c *Commands) error {
 		}
 		return e, nil
 	}
-	return lsp.New(lsp.Options{Generator: e, Open: open, Logger: log, Level: &level, Version: c.version(), Model: m.name, Stats: counts}).Serve(ctx, editor)
+	return lsp.New(lsp.Options{Generator: e, Open: open, Models: []string{weights.Small, weights.Large}, Logger: log, Level: &level, Version: c.version(), Model: m.name, Stats: counts}).Serve(ctx, editor)
 }
 
 // share passes messages between the editor and the server that windows share.
@@ -103,12 +103,8 @@ func (v *lspCmd) share(ctx context.Context, c *Commands, log *zap.Logger, editor
 // socket is where the shared server of this model and version is; c.Model becomes a path
 // that holds in every folder.
 func (c *Commands) socket(path string) (string, error) {
-	if name, _ := c.files(); name != weights.Name {
-		dir, err := filepath.Abs(c.Model)
-		if err != nil {
-			return "", err
-		}
-		c.Model = dir
+	if err := c.anywhere(); err != nil {
+		return "", err
 	}
 	if path == "" {
 		return shared.Path(c.version(), c.Model, strconv.Itoa(c.Threads)), nil

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/seedling-lsp/seedling/engine"
@@ -10,6 +11,7 @@ import (
 	"github.com/seedling-lsp/seedling/engine/train"
 	"github.com/seedling-lsp/seedling/engine/train/adopt"
 	"github.com/seedling-lsp/seedling/engine/weights"
+	"github.com/seedling-lsp/seedling/engine/weights/large"
 )
 
 type modelCmd struct {
@@ -22,11 +24,19 @@ type modelCmd struct {
 type modelListCmd struct{}
 
 func (*modelListCmd) Run(c *Commands) error {
-	w, err := model.LoadFS(weights.Builtin())
-	if err != nil {
-		return err
+	for _, m := range []struct {
+		name string
+		dir  fs.FS
+		from string
+	}{{weights.Small, weights.Files(), "trained on Go and Python from nothing"}, {weights.Large, large.Files(), "trained on Go and Python from SmolLM2-135M"}} {
+		w, err := model.LoadFS(m.dir)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-10s %6.1f M weights, %d layers of %d, %s\n", m.name, float64(w.Parameters())/1e6, w.Config.NumLayers, w.Config.HiddenSize, m.from)
 	}
-	fmt.Printf("%-10s %6.1f M weights, int8, %d layers of %d, trained on Go and Python\n", weights.Name, float64(w.Parameters())/1e6, w.Config.NumLayers, w.Config.HiddenSize)
+	name, _ := c.files()
+	fmt.Printf("%-10s of these the one that this machine is fast enough for: %s\n", weights.Builtin, name)
 	fmt.Println("any directory with config.json, model.safetensors and tokenizer.json: --model DIR")
 	return nil
 }

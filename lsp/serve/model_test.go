@@ -23,7 +23,7 @@ import (
 // builtin is the engine with the embedded model.
 func builtin(t *testing.T) *engine.Engine {
 	t.Helper()
-	w, err := model.LoadFS(weights.Builtin())
+	w, err := model.LoadFS(weights.Files())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func builtin(t *testing.T) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(engine.Model{Name: weights.Name, Config: w.Config, Tokenizer: tok}, b, engine.Options{})
+	e := engine.New(engine.Model{Name: weights.Small, Config: w.Config, Tokenizer: tok}, b, engine.Options{})
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
@@ -48,7 +48,7 @@ func builtin(t *testing.T) *engine.Engine {
 // each, both doors with the same text, a line that goes in at the cursor; and a character
 // more is a character more to read.
 func TestModel(t *testing.T) {
-	h := running(t, Options{Generator: builtin(t), Decode: denoise.Verify, Model: weights.Name})
+	h := running(t, Options{Generator: builtin(t), Decode: denoise.Verify, Model: weights.Small})
 	const file = "package load\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\n// read is the text of a file.\nfunc read(path string) (string, error) {\n\tb, err := os.ReadFile(path)\n\tif err != nil {\n\t\treturn \"\", fmt.Errorf(\"read: %w\", err)\n\t}\n\treturn string(b), nil\n}\n"
 	answers := 0
 	at := 0

@@ -16,6 +16,7 @@ const vsix = process.env.VSIX ?? join(here, '../seedling-0.1.0.vsix');
 const codeServer = process.env.CODE_SERVER;
 if (!codeServer || !existsSync(codeServer)) throw new Error('CODE_SERVER is to be the entry.js of code-server');
 for (const f of [server, vsix]) if (!existsSync(f)) throw new Error(`${f} is missing: build it first`);
+process.env.SEEDLING_MODEL ??= 'small'; // what the tests expect is of it, on any machine
 const only = process.argv.slice(2).filter((a) => !a.startsWith('--'));
 
 const main = `package main

@@ -134,12 +134,12 @@ func TestPack(t *testing.T) {
 // tensor at a multiple of 32 and as many bytes as the header says. (That llama.cpp loads
 // it and writes the same text is what the command itself checks.)
 func TestConvert(t *testing.T) {
-	w, err := model.LoadFS(weights.Builtin())
+	w, err := model.LoadFS(weights.Files())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var buf bytes.Buffer
-	if err := convert(&buf, "builtin", weights.Builtin(), w, Q8_0); err != nil {
+	if err := convert(&buf, "builtin", weights.Files(), w, Q8_0); err != nil {
 		t.Fatal(err)
 	}
 	b := buf.Bytes()
@@ -211,7 +211,7 @@ func TestConvert(t *testing.T) {
 // TestConvertLlama: a model without norms of q and k goes out as llama.cpp's llama and comes
 // back through our own reader of such files as it was, q and k in their order again.
 func TestConvertLlama(t *testing.T) {
-	w, err := model.LoadFS(weights.Builtin())
+	w, err := model.LoadFS(weights.Files())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestConvertLlama(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(convert(f, "test", weights.Builtin(), w, F32), f.Close()); err != nil {
+	if err := errors.Join(convert(f, "test", weights.Files(), w, F32), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	got, _, err := model.LoadGGUF(path)

@@ -26,7 +26,7 @@ import (
 
 type command struct {
 	Llama   string   `help:"A build of llama.cpp, or its llama-server." type:"path" placeholder:"DIR"`
-	Model   string   `help:"Model directory, or builtin." default:"builtin" placeholder:"DIR"`
+	Model   string   `help:"Model directory; small is the one of that name in the binary." default:"small" placeholder:"DIR"`
 	Types   []string `help:"Types of the peer's weights: q8_0, q4_0, f32." default:"q8_0,q4_0" sep:","`
 	Data    string   `help:"Folder of sources to take lines from." default:"." type:"existingdir"`
 	Lines   int      `help:"Lines to complete." default:"40"`
@@ -51,8 +51,8 @@ func main() {
 }
 
 func (c *command) run(ctx context.Context) error {
-	var dir fs.FS = weights.Builtin()
-	if c.Model != weights.Name {
+	var dir fs.FS = weights.Files()
+	if c.Model != weights.Small {
 		dir = os.DirFS(c.Model)
 	}
 	w, err := model.LoadFS(dir)
