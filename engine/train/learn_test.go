@@ -91,6 +91,7 @@ func TestLearns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			w.Config.MaxPositions *= 4 // as an imported checkpoint has more than a run teaches
 			opt2.Init = w
 			second := start(t, s2, opt2)
 			var report *Report
@@ -152,6 +153,9 @@ func packed(t *testing.T, opt Options, tr *Trainer) {
 	}
 	if w.Embed.I8 == nil || !w.Config.Seedling.Revises || w.Config.Seedling.Tokens != opt.Tokens {
 		t.Errorf("packed as %+v, int8 %t", w.Config.Seedling, w.Embed.I8 != nil)
+	}
+	if w.Config.MaxPositions != tr.s.Positions {
+		t.Errorf("packed for %d positions, it learned in %d", w.Config.MaxPositions, tr.s.Positions)
 	}
 	vocab, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	if err != nil || !bytes.Equal(vocab, weights.TokenizerJSON) {

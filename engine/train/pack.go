@@ -16,6 +16,8 @@ func Pack(from, to string, bits int, vocab []byte) error {
 	}
 	if st, err := readState(from); err == nil {
 		bits = cmp.Or(bits, st.Settings.WeightBits)
+		// A checkpoint that was imported may know more positions than it has learned our layout in.
+		w.Config.MaxPositions = min(w.Config.MaxPositions, st.Settings.Positions)
 		if st.Settings.Stage == "tsc" {
 			w.Config.Seedling.Revises = float64(st.Step) > st.Settings.EditFrom*float64(st.Settings.Steps)
 		}
