@@ -74,7 +74,9 @@ func (j Job) Run(ctx context.Context) error {
 	}
 	opt := Options{Out: j.Out, Resume: j.Resume, NewCorpus: j.NewCorpus, Threads: j.Threads, ISA: j.ISA, Spans: SyntaxSpans()}
 	vocab := j.Tokenizer
-	if j.Init != "" && !j.Resume {
+	if j.Decay > 0 {
+		opt.Branch, vocab = j.Init, runVocab(j.Init, vocab)
+	} else if j.Init != "" && !j.Resume {
 		if opt.Init, vocab, err = j.initial(vocab); err != nil {
 			return err
 		}
@@ -118,7 +120,7 @@ func (j Job) Run(ctx context.Context) error {
 	if err := writeFile(filepath.Join(j.Out, "tokenizer.json"), vocab); err != nil {
 		return err
 	}
-	if !j.Resume {
+	if !j.Resume && j.Decay == 0 {
 		t.st.Before = before
 		if st, err := readState(j.Init); j.Init != "" && err == nil {
 			t.st.Tokens, t.st.Rows, t.st.Seconds = st.Tokens, st.Rows, st.Seconds
@@ -155,6 +157,9 @@ func (j Job) settings() (Settings, error) {
 	if err != nil {
 		return s, err
 	}
+	if j.Resume && j.Decay > 0 {
+		return s, errors.New("a decayed branch that was begun goes on with --resume, without --decay")
+	}
 	if j.Resume && j.Config == "" {
 		st, err := readState(j.Out)
 		if err != nil {
@@ -166,8 +171,28 @@ func (j Job) settings() (Settings, error) {
 		s = st.Settings
 	}
 	if j.Decay > 0 {
-		s.Steps, s.Decay, s.Warmup, s.MaskRamp = j.Decay, j.Decay, 0, 0
+		return j.branch(s)
 	}
+	return s, s.Validate()
+}
+
+// branch are the settings of a decayed branch: those of the run that it is cut from, or of the
+// settings file, to its step and so many steps further, over which the rate falls.
+func (j Job) branch(s Settings) (Settings, error) {
+	st, err := readState(j.Init)
+	if err != nil {
+		return s, fmt.Errorf("--decay cuts a branch from the run in --init: %w", err)
+	}
+	if st.Settings.Stage != j.Stage {
+		return s, fmt.Errorf("--decay: %s holds a run of stage %s, not %s", j.Init, st.Settings.Stage, j.Stage)
+	}
+	if j.Config == "" {
+		s = st.Settings
+	}
+	// Edits that have begun go on; else they begin as late in the branch as they would in the run.
+	edits := min(s.EditFrom*float64(s.Steps), float64(st.Step)+s.EditFrom*float64(j.Decay))
+	s.Steps, s.Decay = st.Step+j.Decay, j.Decay
+	s.EditFrom = min(1, edits/float64(s.Steps))
 	return s, s.Validate()
 }
 

@@ -26,7 +26,8 @@ type Options struct {
 	Tokens    model.SpecialTokens
 	Init      *model.Weights // start from these instead of from nothing
 	Resume    bool           // go on from Out's checkpoint
-	NewCorpus bool           // with Resume: accept that the corpus changed
+	Branch    string         // go on from this run's checkpoint, its optimizer's state and all, in Out; empty: no branch
+	NewCorpus bool           // with Resume or Branch: accept that the corpus changed
 	Threads   int
 	ISA       string // kernels; "" the best
 	Spans     SpanFinder
@@ -88,14 +89,19 @@ func New(s Settings, opt Options) (*Trainer, error) {
 	if s.Stage == "tsc" || opt.Init == nil && s.Stage != "ar" {
 		t.st.Config.Seedling.Shift = s.Shift
 	}
+	from := opt.Branch // whose checkpoint is gone on from
 	if opt.Resume {
-		if t.st, err = readState(opt.Out); err != nil {
+		from = opt.Out
+	}
+	if from != "" {
+		if t.st, err = readState(from); err != nil {
 			return nil, fmt.Errorf("resuming: %w", err)
 		}
-		if err := t.checkResume(); err != nil {
+		if err := t.checkResume(from); err != nil {
 			return nil, err
 		}
-	} else if _, err := os.Stat(checkpointPath(opt.Out)); err == nil {
+	}
+	if _, err := os.Stat(checkpointPath(opt.Out)); err == nil && !opt.Resume {
 		return nil, fmt.Errorf("%s holds a checkpoint already: add --resume to go on from it, or choose another --out", opt.Out)
 	}
 	if t.st.Config.VocabSize != opt.Tokenizer.Size() {
@@ -122,8 +128,8 @@ func New(s Settings, opt Options) (*Trainer, error) {
 		return nil, err
 	}
 	t.muon, t.adam = NewOptimizers(p, s, ops, t.net.threads)
-	if opt.Resume {
-		if t.st, err = loadCheckpoint(opt.Out, t.tensors()); err != nil {
+	if from != "" {
+		if t.st, err = loadCheckpoint(from, t.tensors()); err != nil {
 			return nil, fmt.Errorf("resuming: %w", err)
 		}
 		t.st.Corpus = opt.Train.Hash
@@ -149,16 +155,17 @@ func New(s Settings, opt Options) (*Trainer, error) {
 	return t, nil
 }
 
-func (t *Trainer) checkResume() error {
+// checkResume says why the run in a folder cannot be gone on with.
+func (t *Trainer) checkResume(from string) error {
 	switch {
 	case t.st.Vocab != t.opt.VocabHash:
 		return fmt.Errorf("resuming: the tokenizer is not the one this run began with")
 	case t.st.Corpus != t.opt.Train.Hash && !t.opt.NewCorpus:
 		return fmt.Errorf("resuming: the corpus is not the one this run began with; give the old --data, or --new-corpus to go on with this one (the run can then not be repeated exactly)")
 	case t.st.Settings.Stage != t.s.Stage:
-		return fmt.Errorf("resuming: %s holds a run of stage %s; start --stage %s with --init %s and another --out", t.opt.Out, t.st.Settings.Stage, t.s.Stage, t.opt.Out)
+		return fmt.Errorf("resuming: %s holds a run of stage %s; start --stage %s with --init %s and another --out", from, t.st.Settings.Stage, t.s.Stage, from)
 	case cmp.Or(t.st.Settings.Optimizer, "muon") != t.s.Optimizer:
-		return fmt.Errorf("resuming: the setting optimizer is %s, this run began with %s, whose state is what its checkpoint holds; start a new run with --init %s", t.s.Optimizer, t.st.Settings.Optimizer, t.opt.Out)
+		return fmt.Errorf("resuming: the setting optimizer is %s, this run began with %s, whose state is what its checkpoint holds; start a new run with --init %s", t.s.Optimizer, t.st.Settings.Optimizer, from)
 	case t.s.Stage != "ar" && t.st.Config.Seedling.Shift != t.s.Shift:
 		return fmt.Errorf("resuming: the setting shift is %t, this run began with %t: a canvas cannot change what it foretells under way", t.s.Shift, t.st.Config.Seedling.Shift)
 	}

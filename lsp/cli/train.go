@@ -21,7 +21,7 @@ type trainCmd struct {
 	Out       string `type:"path" help:"Folder of the run: checkpoint, curve, model."`
 	Resume    bool   `help:"Go on from the checkpoint in --out."`
 	NewCorpus bool   `help:"Prepare the corpus anew from --data; with --resume, go on although it changed."`
-	Decay     int    `help:"Cut a decayed branch of that many steps, with --init a run's folder."`
+	Decay     int    `help:"Cut a decayed branch, with --init a run's folder: go on with that run, its settings and all, in --out for so many steps, over which the rate falls to nothing."`
 	Show      bool   `name:"show-settings" help:"Print the settings that the stage would run with, as --config takes them, and end."`
 }
 
