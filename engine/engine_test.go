@@ -160,7 +160,7 @@ func TestCacheChangesNothing(t *testing.T) {
 // something else does not.
 func TestTypeAlong(t *testing.T) {
 	e, seen := start(t, engine.Options{})
-	r := ask("a", "func f() int {\n\treturn ")
+	r := ask("a", "func g() int {\n\treturn ")
 	whole, err := e.Generate(context.Background(), r)
 	if err != nil || len(whole.Text) < 4 {
 		t.Fatalf("%q, %v", whole.Text, err)
