@@ -30,7 +30,7 @@ func TestBuiltin(t *testing.T) {
 		t.Log("not asked for: -builtin runs it, as .ci/run does")
 		return
 	}
-	w, err := model.LoadFS(builtin.Builtin())
+	w, err := model.LoadFS(builtin.Files())
 	if err != nil {
 		t.Fatal(err)
 	}

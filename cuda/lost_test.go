@@ -24,7 +24,7 @@ import (
 // ones after it: the CPU answers as it would have, the failure is told once, and what the card
 // held is given back.
 func TestLost(t *testing.T) {
-	w, err := model.LoadFS(builtin.Builtin())
+	w, err := model.LoadFS(builtin.Files())
 	if err != nil {
 		t.Fatal(err)
 	}
