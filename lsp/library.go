@@ -120,8 +120,9 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 		return
 	}
 	editor := map[string]bool{} // paths that are open: they count as they stand there
+	here := map[uri.URI]bool{}  // what is closed from here on is so for the next update: its path counts as open in this one
 	for _, d := range s.docs.all() {
-		editor[pathOf(d.uri)] = true
+		editor[pathOf(d.uri)], here[d.uri] = true, true
 		if v, ok := l.open[d.uri]; ok && v == d.version || d.uri == doc.uri && !ok {
 			continue // the document itself is seen as it is
 		}
@@ -137,7 +138,7 @@ func (l *library) update(ctx context.Context, s *Server, m rememberer, doc *snap
 		}
 	}
 	for u := range l.open {
-		if p := pathOf(u); s.docs.get(u) == nil { // closed: its file counts, when it is read again
+		if p := pathOf(u); !here[u] { // closed: its file counts, when it is read again
 			delete(l.open, u)
 			delete(l.files, p)
 			l.changed(p)

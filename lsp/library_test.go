@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 
 	"github.com/seedling-lsp/seedling/engine"
@@ -23,6 +25,8 @@ type librarian struct {
 	mu   sync.Mutex
 	text map[string]string
 	own  string
+
+	remembers func(document string) // called when a document is remembered, if not nil
 }
 
 func (l *librarian) Generate(ctx context.Context, r engine.Request) (engine.Result, error) {
@@ -33,6 +37,9 @@ func (l *librarian) Generate(ctx context.Context, r engine.Request) (engine.Resu
 }
 
 func (l *librarian) Remember(document, text string) {
+	if l.remembers != nil {
+		l.remembers(document)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text[document] = text
@@ -191,4 +198,43 @@ func TestLibraryWatches(t *testing.T) {
 			w.bye()
 		})
 	}
+}
+
+// TestLibraryClosedMeanwhile: a document that is closed while the open ones are being remembered is
+// its file again, as one that is closed at any other time. The look at what is open and that at
+// what was closed once were two, and what was closed between them stayed as it had stood there.
+func TestLibraryClosedMeanwhile(t *testing.T) {
+	var opened atomic.Bool
+	var closing sync.Once
+	var w *wireClient
+	var b uri.URI
+	l := &librarian{Generator: says("x := 1"), text: map[string]string{}}
+	l.remembers = func(document string) {
+		if opened.Load() && document == pathOf(b) {
+			closing.Do(func() {
+				if err := w.s.DidClose(t.Context(), &protocol.DidCloseTextDocumentParams{TextDocument: protocol.TextDocumentIdentifier{URI: b}}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	w2, root, ask := projectOf(t, l, nil, map[string]string{"a.go": "package a\n", "sub/b.go": "package b\n"})
+	w, b = w2, uri.File(filepath.Join(root, "sub/b.go"))
+	ask("a.go")
+	w.s.library.wait()
+	opened.Store(true)
+	ask("sub/b.go")
+	remembered := ""
+	for end := time.Now().Add(10 * time.Second); remembered != "package b\n" && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		ask("a.go")
+		w.s.library.wait()
+		l.mu.Lock()
+		remembered = l.text[pathOf(b)]
+		l.mu.Unlock()
+	}
+	closing.Do(func() { t.Error("the open document was never remembered") })
+	if remembered != "package b\n" {
+		t.Errorf("after it was closed %q is remembered", remembered)
+	}
+	w.bye()
 }
