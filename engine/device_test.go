@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -50,7 +51,13 @@ func (g *garage) answer(t *testing.T, e *Engine) Result {
 func TestReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g garage
-		var opened []time.Duration
+		var mu sync.Mutex // of times: a fake clock's sleep orders nothing for the race detector
+		var times []time.Duration
+		opened := func() []time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(times)
+		}
 		begin := time.Now()
 		var stage atomic.Int32
 		first := g.script()
@@ -58,7 +65,9 @@ func TestReturns(t *testing.T) {
 			Report:   g.report,
 			Fallback: func() (backend.Backend, error) { return g.script(), nil },
 			Reopen: func(context.Context) (backend.Backend, error) {
-				opened = append(opened, time.Since(begin))
+				mu.Lock()
+				times = append(times, time.Since(begin))
+				mu.Unlock()
 				time.Sleep(time.Second) // it takes its time, and nobody waits for it
 				n := stage.Add(1)
 				if n == 1 {
@@ -89,8 +98,8 @@ func TestReturns(t *testing.T) {
 				g.answer(t, e)
 			}
 		}
-		if want := []time.Duration{time.Minute, 3*time.Minute + time.Second, 8*time.Minute + 2*time.Second, 23*time.Minute + 3*time.Second}; !slices.Equal(opened, want) {
-			t.Errorf("opened at %v, want %v", opened, want)
+		if want := []time.Duration{time.Minute, 3*time.Minute + time.Second, 8*time.Minute + 2*time.Second, 23*time.Minute + 3*time.Second}; !slices.Equal(opened(), want) {
+			t.Errorf("opened at %v, want %v", opened(), want)
 		}
 		card := g.made[len(g.made)-1]
 		rows := card.contextRows
@@ -109,23 +118,23 @@ func TestReturns(t *testing.T) {
 		g.answer(t, e)
 		time.Sleep(time.Hour - time.Second)
 		synctest.Wait()
-		if len(opened) != 4 {
+		if len(opened()) != 4 {
 			t.Errorf("opened again %v after it was lost again", time.Since(lost))
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		// It works for longer than the longest pause: all pauses are there again.
 		card = g.made[len(g.made)-1]
-		if len(opened) != 5 || !slices.Equal(g.told, []Turn{Lost, Returned, Lost, Returned}) {
-			t.Fatalf("opened %d times, told %v", len(opened), g.told)
+		if len(opened()) != 5 || !slices.Equal(g.told, []Turn{Lost, Returned, Lost, Returned}) {
+			t.Fatalf("opened %d times, told %v", len(opened()), g.told)
 		}
 		time.Sleep(2 * time.Hour)
 		card.fail = lose
 		g.answer(t, e)
 		time.Sleep(time.Minute + 2*time.Second)
 		synctest.Wait()
-		if len(opened) != 6 || g.told[len(g.told)-1] != Returned {
-			t.Errorf("opened %d times, told %v", len(opened), g.told)
+		if len(opened()) != 6 || g.told[len(g.told)-1] != Returned {
+			t.Errorf("opened %d times, told %v", len(opened()), g.told)
 		}
 		for i, err := range g.errs {
 			if (g.told[i] == Lost) != errors.Is(err, errLost) {
