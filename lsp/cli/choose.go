@@ -12,23 +12,22 @@ import (
 )
 
 // largeFrom is from how many 8-bit operations a second on the large model is the built-in one.
-// It takes 231 million a token and comes to about half of the peak: a window of 1,000 tokens that
-// was never seen then costs a second, and eight rows of a canvas 8 ms, or a line 40.
+// By count: it takes 231 million a token, and if it comes to half of the peak, a window of 1,000
+// tokens that was never seen costs a second, and eight rows of a canvas 8 ms.
 const largeFrom = 500e9
 
+// peak is what the machine's arithmetic was found to do at most, once: a second look might choose
+// another model than the first.
+var peak struct {
+	once sync.Once
+	int8 float64
+}
+
 // int8Peak is what the threads that are asked for can do at most, in operations a second.
-var int8Peak = sync.OnceValue(func() func(threads int) float64 {
-	var mu sync.Mutex
-	seen := map[int]float64{}
-	return func(threads int) float64 {
-		mu.Lock()
-		defer mu.Unlock()
-		if _, ok := seen[threads]; !ok {
-			seen[threads] = cpu.Int8Peak(os.Getenv("SEEDLING_ISA"), threads)
-		}
-		return seen[threads]
-	}
-})()
+func (c *Commands) int8Peak() float64 {
+	peak.once.Do(func() { peak.int8 = cpu.Int8Peak(os.Getenv("SEEDLING_ISA"), c.threads()) })
+	return peak.int8
+}
 
 // fits is the model for a machine of that many 8-bit operations a second.
 func fits(peak float64) string {
@@ -54,7 +53,7 @@ func (c *Commands) files() (string, fs.FS) {
 		return name, os.DirFS(name)
 	}
 	if either(name) {
-		name = fits(int8Peak(c.threads()))
+		name = fits(c.int8Peak())
 	}
 	if name == weights.Large {
 		return name, large.Files()

@@ -40,7 +40,7 @@ func (d *doctorCmd) Run(ctx context.Context, c *Commands) error {
 	}
 	fmt.Printf("model      %s: %.1f M weights, %d layers of %d, %d tokens, context %d\n", name, float64(w.Parameters())/1e6, w.Config.NumLayers, w.Config.HiddenSize, w.Config.VocabSize, w.Config.MaxPositions)
 	if either(c.Model) {
-		fmt.Printf("           chosen of small and large by the peak of 8-bit arithmetic: %.0f Gop/s, large from %.0f on; --model small or large decides otherwise\n", int8Peak(c.threads())/1e9, largeFrom/1e9)
+		fmt.Printf("           chosen of small and large by the peak of 8-bit arithmetic: %.0f Gop/s, large from %.0f on; --model small or large decides otherwise\n", c.int8Peak()/1e9, largeFrom/1e9)
 	}
 	script, err := replay.Builtin()
 	if err != nil {
