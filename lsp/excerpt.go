@@ -36,24 +36,32 @@ type excerpt struct {
 }
 
 // of makes of a document the excerpt of it around the cursor, with its tree, if it is long: in
-// it little may have changed since the last one. Call done when the tree is used no more.
+// it little may have changed since the last one. Call done when the tree is used no more. It
+// parses without the lock, for which the messages of all documents wait.
 func (e *excerpts) of(p *treesitter.Parser, u uri.URI, d infill.Document, at int) (_ infill.Document, ok bool, done func()) {
 	e.mu.Lock()
-	defer e.mu.Unlock() // who comes for the same document finds the tree
-	old := &excerpt{}
+	old, release := &excerpt{}, func() {}
 	if i := e.find(u); i >= 0 {
 		old = e.kept[i]
+		release = e.use(old)
 	}
-	x := &excerpt{doc: clone(u), Stretch: infill.Excerpt(d.Language, d.Text, at, old.Stretch)}
+	last := old.Stretch
+	e.mu.Unlock()
+	x := &excerpt{doc: clone(u), Stretch: infill.Excerpt(d.Language, d.Text, at, last)}
 	whole := x.From == 0 && x.To == len(d.Text)
 	if !whole {
 		d.Whole, d.From, d.Cut, d.Text = d.Text, x.From, x.Cut, d.Text[x.From:x.To]
 		if old.tree.Language() == d.Language && old.tree.Text() == d.Text {
+			e.mu.Lock()
 			old.Stretch, d.Tree = x.Stretch, old.tree
-			return d, true, e.use(old)
+			e.mu.Unlock()
+			return d, true, release
 		}
 		x.tree, _ = p.Parse(d.Language, old.tree, d.Text) // without one, the edges found are kept all the same
 	}
+	release()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.remove(u)
 	if len(e.kept) == maxExcerpts {
 		e.remove(e.kept[0].doc)
